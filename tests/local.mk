@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A unit test is tests/unit/NAME_test.c and one line here; it links every layer it needs out of
+# the convenience libraries below (objects nobody refers to are left out).
+
+LDADD = dbus-service/libservice.la client/cli/libcli.la client/libclient.la common/libcommon.la \
+    $(CMOCKA_LIBS)
+
+unit_tests =
+
+# common
+unit_tests +=
+
+# client
+unit_tests +=
+
+# client/cli
+unit_tests +=
+
+# dbus-service
+unit_tests +=
+
+# dbus-service/bus
+unit_tests +=
+
+# dbus-service/domain
+unit_tests +=
+
+# dbus-service/keys
+unit_tests +=
+
+# dbus-service/store
+unit_tests +=
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+else
+check-local:
+	@echo 'make check: cmocka is missing' >&2; exit 1
+endif
