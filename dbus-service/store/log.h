@@ -1,0 +1,124 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The log: the ordered, durable list of record changes (architecture §3). This is the one interface
+ * that the realm writes through, whether a local journal or, later, a cluster keeps the order.
+ *
+ * Everything here is called on the loop's thread, and every callback comes there. The log owns the
+ * view: a change is applied to it when it is durable, and only then acknowledged; it is never
+ * visible before. Conditions are judged against the view and against the changes that wait or are
+ * being written, so the outcome is the same as if all appends had been made one after the other. */
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+#include "common/record_header.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_CHANGES_MAX 100
+#define LOG_CONDITIONS_MAX 100
+#define LOG_APPEND_MAX (1024 * 1024) /* bytes of all keys and records of one append */
+#define LOG_APPEND_ID_SIZE 16
+#define LOG_ID_SIZE 16
+#define LOG_CHAIN_SIZE 32
+
+struct log;
+
+struct log_change {
+    struct record_key key;
+    const uint8_t *record; /* borrowed until log_append() returns; header in clear, rest sealed */
+    size_t size;           /* at most RECORD_SIZE_MAX */
+};
+
+struct log_condition {
+    struct record_key key;
+    uint64_t revision; /* "unchanged since": the revision the decision was made on; 0 = absent
+                          (never written, or a tombstone is its newest record) */
+};
+
+struct log_append {
+    uint8_t id[LOG_APPEND_ID_SIZE]; /* random; stored with the changes */
+    const struct log_change *changes;
+    size_t changes_count;
+    const struct log_condition *conditions;
+    size_t conditions_count;
+};
+
+enum log_outcome {
+    LOG_DONE = 0,
+    LOG_CONFLICT,  /* a condition did not hold; nothing was changed */
+    LOG_TOO_LARGE, /* a limit of one append is exceeded; nothing was changed */
+    LOG_READ_ONLY, /* the storage failed earlier; nothing was changed */
+    LOG_FAILED,    /* could not be stored (no space, no memory); nothing was changed */
+    LOG_UNKNOWN,   /* a sync failed: it may or may not be found after a restart */
+    LOG_DAMAGED,   /* open: damage beyond the rules of a torn tail */
+    LOG_ROLLED_BACK, /* open: older than the anchor */
+    LOG_NEWER,     /* open: a newer format */
+};
+
+/* Called once, on the loop, when the append is durable and applied (LOG_DONE, with its revision),
+ * or failed. Never called from within log_append(). */
+typedef void (*log_append_done)(void *userdata, enum log_outcome outcome, uint64_t revision);
+
+/* LOG_DONE when taken (the outcome comes by callback), else why not at once: LOG_CONFLICT,
+ * LOG_TOO_LARGE, LOG_READ_ONLY, LOG_FAILED; or -errno. The records are copied. */
+int log_append(struct log *log, const struct log_append *append, log_append_done done,
+               void *userdata) MUST_CHECK;
+
+struct log_head {
+    uint64_t revision; /* of the newest durable append; 0 = empty */
+    uint8_t id[LOG_ID_SIZE];
+    uint8_t chain[LOG_CHAIN_SIZE];
+};
+
+void log_head(const struct log *log, struct log_head *ret_head);
+
+/* Reading: the newest durable record of a key. */
+struct log_record {
+    uint64_t revision;
+    const uint8_t *record; /* borrowed until the next call on the log */
+    size_t size;
+};
+
+/* 1 found (a tombstone is found too: see its header), 0 never written, or -errno (-EBADMSG: the
+ * view is damaged; it is thrown away and rebuilt). */
+int log_get(struct log *log, const struct record_key *key, struct log_record *ret_record) MUST_CHECK;
+
+/* Lists the names under (class, scope), newest first, `limit` at most per call. The cursor is 0 to
+ * begin; the returned one is for the next call, 0 = end. A name that exists throughout is seen at
+ * least once whatever changes meanwhile; one that moved may be seen twice. A page costs what the
+ * page costs. Only classes RECORD_APPLICATION and RECORD_MAPPING are listed; tombstones are not.
+ * The callback must not call the log; it returns 0, or -errno to stop. */
+typedef int (*log_list_each)(void *userdata, const struct record_key *key);
+int log_list(struct log *log, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
+             uint64_t *cursor, size_t limit, log_list_each each, void *userdata) MUST_CHECK;
+
+/* How many live names log_list() would give; O(1). */
+uint64_t log_count(struct log *log, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE]);
+/* Records (tombstones included) of a class sealed under a generation; O(1), kept by the view. */
+uint64_t log_census(struct log *log, uint8_t class, uint32_t generation);
+
+/* What became of the log, on the loop: it turned read-only, the background verification ended, ... */
+enum log_event {
+    LOG_EVENT_READ_ONLY,  /* text: what failed */
+    LOG_EVENT_DAMAGED,    /* background verification found damage; text: file and place */
+    LOG_EVENT_VERIFIED,   /* background verification reached the end without a finding */
+    LOG_EVENT_COMPACTED,
+    LOG_EVENT_TORN_TAIL,  /* an unacknowledged commit was cut off at start; text: where */
+    LOG_EVENT_VIEW_REBUILT,
+};
+
+struct log_events {
+    void (*event)(void *userdata, enum log_event event, const char *text);
+    /* While the view is rebuilt: bytes of the journal done and in all. */
+    void (*progress)(void *userdata, uint64_t done, uint64_t total);
+    void *userdata;
+};
+
+/* Stops taking appends, completes the waiting ones, records the head in the anchor, closes the view
+ * (renamed to its clean name, folder synced) and the journal, then calls done on the loop and frees
+ * the log. NULL is legal for done. */
+void log_close(struct log *log, void (*done)(void *userdata), void *userdata);
+
+#endif

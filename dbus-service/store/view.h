@@ -1,0 +1,54 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The view: a GDBM file made by applying the log; a cache that can always be rebuilt, and the only
+ * place that knows GDBM. While open it is named view.open; only view_close() renames it to view.
+ * Not thread-safe: one thread at a time (the rebuild hands it over to the loop). */
+#ifndef STORE_VIEW_H
+#define STORE_VIEW_H
+
+#include "dbus-service/store/log.h"
+
+struct view;
+
+/* Where the view stands in the log. */
+struct view_position {
+    struct log_head head;
+    uint64_t journal_offset; /* of the first byte after the commit last applied */
+};
+
+enum view_outcome {
+    VIEW_DONE = 0,
+    VIEW_ABSENT,  /* there is no cleanly closed view; or it is of an older or newer format, another
+                     log, or damaged: build a new one */
+    VIEW_STALE_VERSION, /* a record version not above the one held: refused, the held one is kept */
+};
+
+/* Opens the cleanly closed view (renames it to view.open and syncs the folder first), removing any
+ * view.open found. VIEW_DONE, VIEW_ABSENT or -errno. */
+int view_open(int folder_fd, struct view **ret_view, struct view_position *ret_position) MUST_CHECK;
+/* A new, empty one, as view.open. With `bulk` it is tuned for loading many records in order;
+ * view_bulk_end() makes it ready for serving. */
+int view_new(int folder_fd, bool bulk, struct view **ret_view) MUST_CHECK;
+int view_bulk_end(struct view *view) MUST_CHECK;
+
+/* Applies one change at a revision. VIEW_DONE, VIEW_STALE_VERSION or -errno. */
+int view_apply(struct view *view, uint64_t revision, const struct record_key *key,
+               const uint8_t *record, size_t size) MUST_CHECK;
+/* Forgets a tombstone that compaction dropped. */
+int view_forget(struct view *view, const struct record_key *key) MUST_CHECK;
+
+int view_get(struct view *view, const struct record_key *key,
+             struct log_record *ret_record) MUST_CHECK;
+int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
+              uint64_t *cursor, size_t limit, log_list_each each, void *userdata) MUST_CHECK;
+uint64_t view_count(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE]);
+uint64_t view_census(struct view *view, uint8_t class, uint32_t generation);
+/* Bytes of all live records with their keys: what compaction would keep. */
+uint64_t view_live_bytes(const struct view *view);
+
+/* Stores the position, syncs, closes and renames view.open to view, then syncs the folder. */
+int view_close(struct view *view, const struct view_position *position) MUST_CHECK;
+/* Gives it up without keeping it. */
+void view_discard(struct view *view);
+
+#endif
