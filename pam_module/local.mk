@@ -17,10 +17,3 @@ pam_LTLIBRARIES = %D%/pam_mastersecret.la
     %D%/pam_mastersecret.map
 endif
 EXTRA_DIST += %D%/pam_mastersecret.map
-
-# libtool's .la files are of no use to libpam nor to anybody who links us.
-install-exec-hook:
-	rm -f $(DESTDIR)$(pamdir)/pam_mastersecret.la $(DESTDIR)$(libdir)/libmastersecret.la
-
-uninstall-local:
-	rm -f $(DESTDIR)$(pamdir)/pam_mastersecret.so $(DESTDIR)$(libdir)/libmastersecret.so*

@@ -1,2 +1,50 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
+
+dbuspolicy_DATA = %D%/org.mastersecret1.conf
+dbusservice_DATA = %D%/org.mastersecret1.service
+systemunit_DATA = %D%/mastersecretd.service
+polkit_DATA = %D%/org.mastersecret1.policy
+EXTRA_DIST += $(dbuspolicy_DATA) $(polkit_DATA) %D%/mastersecretd.conf
+
+# Both come under the name of the package, as sysusers.d(5) and tmpfiles.d(5) ask.
+policy_conf = %D%/sysusers.conf %D%/tmpfiles.conf
+
+policy_substituted = $(dbusservice_DATA) $(systemunit_DATA) $(policy_conf)
+SUBSTITUTED += $(policy_substituted)
+%D%/org.mastersecret1.service: %D%/org.mastersecret1.service.in
+%D%/mastersecretd.service: %D%/mastersecretd.service.in
+%D%/sysusers.conf: %D%/sysusers.conf.in
+%D%/tmpfiles.conf: %D%/tmpfiles.conf.in
+EXTRA_DIST += \
+    %D%/org.mastersecret1.service.in \
+    %D%/mastersecretd.service.in \
+    %D%/sysusers.conf.in \
+    %D%/tmpfiles.conf.in
+
+all-local: $(policy_conf)
+
+# The configuration is the administrator's once it is there: never overwritten, and removed only
+# when nobody changed it.
+install-data-local: $(policy_conf)
+	$(MKDIR_P) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
+	$(INSTALL_DATA) %D%/sysusers.conf $(DESTDIR)$(sysusersdir)/mastersecret.conf
+	$(INSTALL_DATA) %D%/tmpfiles.conf $(DESTDIR)$(tmpfilesdir)/mastersecret.conf
+	$(MKDIR_P) $(DESTDIR)$(configdir)
+	test -e $(DESTDIR)$(configdir)/mastersecretd.conf || \
+	    $(INSTALL_DATA) $(srcdir)/%D%/mastersecretd.conf $(DESTDIR)$(configdir)
+
+uninstall-hook:
+	cmp -s $(srcdir)/%D%/mastersecretd.conf $(DESTDIR)$(configdir)/mastersecretd.conf && \
+	    rm -f $(DESTDIR)$(configdir)/mastersecretd.conf || :
+
+# What systemd says about the unit, 0 (sealed) to 10 (bare); the test wants 1.0 at most.
+security-score: $(systemunit_DATA)
+	systemd-analyze security --offline=true --threshold=10 --no-pager $(systemunit_DATA)
+
+.PHONY: security-score
+
+# Sample PAM stacks, one file per program, for the administrator to read and copy.
+pamsampledir = $(docdir)/pam
+pamsample_DATA =
+EXTRA_DIST += $(pamsample_DATA)
