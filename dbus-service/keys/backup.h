@@ -7,13 +7,19 @@
 
 #include "dbus-service/keys/keyring.h"
 
-/* Writes `payload` (the keyring's content, see keyring.c) to the empty regular file `fd`, syncs it, reads it
- * again and opens it with the passphrase, and compares every byte. On failure the file is truncated to
- * nothing. KEYRING_DONE, KEYRING_BAD_FILE, KEYRING_PASSPHRASE_LENGTH, KEYRING_BACKUP_FAILED, -errno. */
-int backup_write(int fd, const uint8_t realm[REALM_ID_SIZE], const struct secret *passphrase,
-                 const char *hint, const struct secret *payload) MUST_CHECK;
+/* Is fd fit to take a backup: an empty regular file, opened O_RDWR, mode 0600? KEYRING_DONE,
+ * KEYRING_BAD_FILE, -errno. */
+int backup_check(int fd) MUST_CHECK;
 
-/* Reads and opens. KEYRING_DONE, KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
-int backup_read(int fd, const struct secret *passphrase, struct secret **ret_payload) MUST_CHECK;
+/* SLOW. Writes the keyring's content to `fd`, syncs it, reads it again, opens it with the passphrase,
+ * compares every byte and recomputes every generation's fingerprint. On failure the file is
+ * truncated to nothing, unless it was refused. The folder is for the caller to sync.
+ * KEYRING_DONE, KEYRING_BAD_FILE, KEYRING_PASSPHRASE_LENGTH, KEYRING_BACKUP_FAILED, -EINVAL (hint),
+ * -errno. */
+int backup_write(int fd, const struct keyring *keyring, const struct secret *passphrase,
+                 const char *hint) MUST_CHECK;
+
+/* SLOW. Reads and opens. KEYRING_DONE, KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
+int backup_read(int fd, const struct secret *passphrase, struct keyring **ret_keyring) MUST_CHECK;
 
 #endif

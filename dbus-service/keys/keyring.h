@@ -36,6 +36,7 @@ enum keyring_outcome {
     KEYRING_BACKUP_FAILED, /* the backup could not be written, synced, read again and opened */
     KEYRING_BAD_FILE,      /* the backup fd is not an empty regular file opened O_RDWR, mode 0600 */
     KEYRING_PASSPHRASE_LENGTH,
+    KEYRING_BAD_SOURCE,    /* key file or credential: others can read or change it, or under 32 bytes */
 };
 
 enum slot_kind { SLOT_KEYFILE = 1, SLOT_CREDENTIAL = 2, SLOT_PASSPHRASE = 3 };
@@ -58,7 +59,7 @@ struct backup_info {
 };
 
 struct keyring_generate {
-    int folder_fd;               /* state folder; the keyring file is written there */
+    int folder_fd;               /* state folder, opened for reading; the keyring is written there */
     enum slot_kind slot;
     struct slot_sources sources; /* of the slot to make (a passphrase for SLOT_PASSPHRASE) */
     const struct secret *backup_passphrase;
@@ -68,13 +69,16 @@ struct keyring_generate {
 };
 
 /* SLOW. Makes realm, generation 1 and all keys; writes the backup, syncs it, reads it again and opens
- * it with the passphrase; then writes the keyring with one slot. Any failure leaves no keyring and
- * an emptied backup file. KEYRING_* or -errno. */
+ * it with the passphrase; then writes the keyring with one slot. Any failure leaves no keyring, no
+ * key file made here and an emptied backup file (one that is refused as KEYRING_BAD_FILE is not
+ * touched). -EINVAL: hint or location too long or not UTF-8, or a path that is not absolute.
+ * KEYRING_* or -errno. */
 int keyring_generate(const struct keyring_generate *request, struct keyring **ret_keyring) MUST_CHECK;
 
 /* Is there a keyring file? KEYRING_DONE, KEYRING_ABSENT, or -errno. */
 int keyring_exists(int folder_fd) MUST_CHECK;
-/* Slot kinds in the file, readable without any key, as a bit mask of 1 << enum slot_kind. */
+/* Slot kinds in the file, readable without any key, as a bit mask of 1 << enum slot_kind.
+ * KEYRING_DONE, KEYRING_ABSENT, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int keyring_slots(int folder_fd, unsigned *ret_mask) MUST_CHECK;
 
 /* SLOW when a passphrase is given. Tries the slots for which `sources` has material, in the order

@@ -15,7 +15,7 @@
 #define RECORD_VALUE_MAX (RECORD_SIZE_MAX - RECORD_OVERHEAD)
 
 /* Seals under the active generation. A tombstone has an empty value. *ret_record is malloc()ed
- * (ciphertext: free() it). 0, -EMSGSIZE, -ENOMEM. */
+ * (ciphertext: free() it). 0, -EINVAL (a tombstone with a value, version 0), -EMSGSIZE, -ENOMEM. */
 int record_seal(const struct keyring *keyring, const struct record_key *key, uint64_t version,
                 enum record_kind kind, const void *value, size_t value_size, uint8_t **ret_record,
                 size_t *ret_size) MUST_CHECK;
