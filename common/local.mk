@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 noinst_LTLIBRARIES += %D%/libcommon.la
-%C%_libcommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
-%C%_libcommon_la_LIBADD = $(SODIUM_LIBS)
 %C%_libcommon_la_SOURCES = \
     %D%/cleanup.h \
+    %D%/cursor.c \
     %D%/cursor.h \
+    %D%/names.c \
     %D%/names.h \
+    %D%/record_header.c \
     %D%/record_header.h \
+    %D%/safe_open.c \
     %D%/safe_open.h \
+    %D%/secret.c \
     %D%/secret.h \
+    %D%/secret_pipe.c \
     %D%/secret_pipe.h

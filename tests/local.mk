@@ -9,7 +9,14 @@ LDADD = dbus-service/libservice.la client/cli/libcli.la client/libclient.la comm
 unit_tests =
 
 # common
-unit_tests +=
+unit_tests += %D%/unit/common_cursor_test \
+    %D%/unit/common_names_test \
+    %D%/unit/common_record_header_test \
+    %D%/unit/common_safe_open_test \
+    %D%/unit/common_secret_test \
+    %D%/unit/common_secret_pipe_test
+%C%_unit_common_names_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client
 unit_tests +=

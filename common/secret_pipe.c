@@ -1,0 +1,208 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/secret_pipe.h"
+
+#include "common/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* A user over its share of pipe pages (pipe-user-pages-soft) gets pipes of one page only, without
+ * an error: look, and ask for the room. */
+static int ensure_room(int fd)
+{
+    int size = fcntl(fd, F_GETPIPE_SZ);
+
+    if (size < 0)
+        return -errno;
+    if (size < VALUE_MAX_BYTES && fcntl(fd, F_SETPIPE_SZ, VALUE_MAX_BYTES) < 0)
+        return -errno;
+    return 0;
+}
+
+int secret_pipe_init(struct secret_pipe *pipe)
+{
+    int fds[2];
+    int r;
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    r = ensure_room(fds[1]);
+    if (r < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return r;
+    }
+    *pipe = (struct secret_pipe){ .read_fd = fds[0], .write_fd = fds[1] };
+    return 0;
+}
+
+void secret_pipe_deinit(struct secret_pipe *pipe)
+{
+    cleanup_close_fd(&pipe->read_fd);
+    cleanup_close_fd(&pipe->write_fd);
+    *pipe = (struct secret_pipe){ .read_fd = -1, .write_fd = -1 };
+}
+
+int secret_pipe_check(int fd, enum pipe_direction direction)
+{
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+    int wanted = direction == PIPE_READ_END ? O_RDONLY : O_WRONLY;
+
+    if (flags < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISFIFO(status.st_mode) || (flags & O_PATH) || (flags & O_ACCMODE) != wanted)
+        return PIPE_NOT_PIPE;
+    return PIPE_DONE;
+}
+
+/* What one caller left behind must never reach the next one: if the private pipe cannot be emptied
+ * it is replaced. Returns `result`, or the error of the replacement. */
+static int discard(struct secret_pipe *pipe, int result)
+{
+    uint8_t bytes[4096];
+    ssize_t count;
+    int r;
+
+    do
+        count = read(pipe->read_fd, bytes, sizeof(bytes));
+    while (count > 0 || (count < 0 && errno == EINTR));
+    memory_wipe(bytes, sizeof(bytes));
+    if (count < 0 && errno == EAGAIN)
+        return result;
+    secret_pipe_deinit(pipe);
+    r = secret_pipe_init(pipe);
+    return r < 0 ? r : result;
+}
+
+/* Reads exactly `length` bytes, which the private pipe holds, to the end of `into`. */
+static int take(struct secret_pipe *pipe, size_t length, struct secret *into)
+{
+    while (length > 0) {
+        ssize_t count = read(pipe->read_fd, into->bytes + into->length, length);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return discard(pipe, count < 0 ? -errno : -EIO);
+        into->length += (size_t)count;
+        length -= (size_t)count;
+    }
+    return 0;
+}
+
+int secret_pipe_receive(struct secret_pipe *pipe, int fd, struct secret *into)
+{
+    int r = secret_pipe_check(fd, PIPE_READ_END);
+
+    if (r != PIPE_DONE)
+        return r;
+    if (into->capacity < VALUE_MAX_BYTES + 1)
+        return -ENOBUFS;
+    while (into->length <= VALUE_MAX_BYTES) {
+        ssize_t count = splice(fd, NULL, pipe->write_fd, NULL,
+                               VALUE_MAX_BYTES + 1 - into->length, SPLICE_F_NONBLOCK);
+
+        if (count == 0)
+            return PIPE_DONE;
+        if (count < 0 && errno == EAGAIN)
+            return PIPE_AGAIN;
+        if (count < 0 && errno == EINVAL)
+            return PIPE_NOT_PIPE;
+        if (count < 0 && errno != EINTR)
+            return -errno;
+        r = count > 0 ? take(pipe, (size_t)count, into) : 0;
+        if (r < 0)
+            return r;
+    }
+    return PIPE_TOO_LARGE;
+}
+
+/* splice(2) into a pipe without readers raises SIGPIPE for the calling thread, whoever that is: it
+ * is blocked meanwhile and, unless one was pending before, taken back. */
+static ssize_t splice_quietly(int from, int to, size_t length)
+{
+    static const struct timespec now = { 0, 0 };
+    sigset_t only_pipe, before, pending;
+    ssize_t count;
+    int error;
+
+    sigemptyset(&only_pipe);
+    sigaddset(&only_pipe, SIGPIPE);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &only_pipe, &before);
+    count = splice(from, NULL, to, NULL, length, SPLICE_F_NONBLOCK);
+    error = errno;
+    if (count < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&only_pipe, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return count;
+}
+
+/* PIPE_DONE when the pipe `fd` is empty, has a reader, and room for `length` bytes. Asked for
+ * before anything is sent, because bytes in a pipe cannot be taken back. */
+static int check_room(int fd, size_t length)
+{
+    struct pollfd poll_fd = { .fd = fd };
+    int size = fcntl(fd, F_GETPIPE_SZ);
+    int queued = 0;
+
+    if (size < 0 || ioctl(fd, FIONREAD, &queued) < 0 || poll(&poll_fd, 1, 0) < 0)
+        return -errno;
+    if (poll_fd.revents & POLLERR)
+        return PIPE_CLOSED;
+    if (queued > 0 || (size_t)size < length)
+        return PIPE_NO_ROOM;
+    return PIPE_DONE;
+}
+
+static int pass_on(struct secret_pipe *pipe, int fd, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = splice_quietly(pipe->read_fd, fd, length);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EPIPE)
+            return discard(pipe, PIPE_CLOSED);
+        /* The peer filled its own pipe, or changed its size, after the check. */
+        if (count == 0 || (count < 0 && (errno == EAGAIN || errno == EBUSY)))
+            return discard(pipe, PIPE_NO_ROOM);
+        if (count < 0)
+            return discard(pipe, errno == EINVAL ? PIPE_NOT_PIPE : -errno);
+        length -= (size_t)count;
+    }
+    return PIPE_DONE;
+}
+
+int secret_pipe_send(struct secret_pipe *pipe, int fd, const void *bytes, size_t length)
+{
+    ssize_t count;
+    int r = secret_pipe_check(fd, PIPE_WRITE_END);
+
+    if (r != PIPE_DONE)
+        return r;
+    if (length > VALUE_MAX_BYTES)
+        return PIPE_TOO_LARGE;
+    r = check_room(fd, length);
+    if (r != PIPE_DONE || length == 0)
+        return r;
+    /* One write of at most the pipe's size into an empty non-blocking pipe: all or an error. */
+    count = write(pipe->write_fd, bytes, length);
+    if (count < 0)
+        return -errno;
+    if ((size_t)count != length)
+        return discard(pipe, -EIO);
+    return pass_on(pipe, fd, length);
+}
