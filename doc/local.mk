@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+dist_doc_DATA = README.md NEWS doc/DESIGN doc/FORMAT doc/PROTOCOL doc/THREAT-MODEL
+examplesdir = $(docdir)/examples
+dist_examples_DATA = doc/examples/lookup.c
+dist_examples_SCRIPTS = doc/examples/lookup.py doc/examples/set.py
+
 # Manual pages: add each to man_MANS (dist_ so that the source goes into the tarball).
 dist_man_MANS =
 EXTRA_DIST +=
