@@ -22,4 +22,4 @@ SUBSTITUTED += %D%/mastersecret.pc
 EXTRA_DIST += %D%/mastersecret.pc.in
 
 # The one public header.
-#include_HEADERS += %D%/mastersecret.h
+include_HEADERS += %D%/mastersecret.h
