@@ -46,3 +46,7 @@ else
 check-local:
 	@echo 'make check: cmocka is missing' >&2; exit 1
 endif
+
+# The tree itself: layers, and homes of foreign libraries.
+dist_check_SCRIPTS = tests/tree/layers_test.py
+TESTS += $(dist_check_SCRIPTS)
