@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures: `world` is a fresh machine for one test, `shared_world` one for all tests of a file.
+Both have the secret generated unless the test or the file says
+`pytestmark = pytest.mark.unconfigured` (or marks the single test)."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get('MS_BUILD', os.path.join(SOURCE, 'build'))
+TOOL = os.path.join(SOURCE, 'tests', 'world', 'world')
+
+
+class World:
+    """A running world; see tests/world/world for what is in it."""
+    audit_log = '/var/log/mastersecret-audit.log'
+    bus_log = '/var/log/world-bus.log'
+    backup = '/root/mastersecret.backup'
+    passphrase = 'the passphrase of this world'
+    state = '/var/lib/mastersecret'
+    anchor = '/var/lib/mastersecret-anchor'
+    config = '/etc/mastersecret/mastersecretd.conf'
+    daemon = '/usr/libexec/mastersecretd'
+
+    def __init__(self, generate=True):
+        options = ['--build', BUILD, '--stage', os.environ.get('MS_STAGE', f'{BUILD}/stage')]
+        if os.environ.get('MS_DAEMON'):
+            options += ['--daemon', os.environ['MS_DAEMON']]
+        if not generate:
+            options.append('--no-secret')
+        self._holder = subprocess.Popen([TOOL, 'hold', *options], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        line = self._holder.stdout.readline()
+        if not line:
+            self.close()
+            raise RuntimeError('the world did not come up')
+        self.pid = int(line)
+
+    def close(self):
+        """The world and all in it are gone when this returns."""
+        self._holder.stdin.close()
+        self._holder.wait()
+        self._holder.stdout.close()
+
+    def kill(self):
+        """As a power cut."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.close()
+
+    def path(self, inner):
+        """The path by which a file of the world is reached from the test itself."""
+        return f'/proc/{self.pid}/root{inner}'
+
+    def read(self, inner):
+        with open(self.path(inner), encoding='utf-8', errors='surrogateescape') as file:
+            return file.read()
+
+    def write(self, inner, text, mode=0o644):
+        with open(self.path(inner), 'w', encoding='utf-8', errors='surrogateescape') as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+
+    def command(self, arguments, user='root'):
+        """The argument vector that runs arguments in the world, for a Popen of one's own."""
+        return [TOOL, 'exec', '--user', user, str(self.pid), *arguments]
+
+    def run(self, command, user='root', input=None, check=True, timeout=60, **options):
+        """Runs command (a list, or a string for the shell) and returns the CompletedProcess, with
+        text in stdout and stderr (bytes if input is bytes). check: a failure fails the test."""
+        arguments = ['bash', '-c', command] if isinstance(command, str) else list(command)
+        binary = isinstance(input, (bytes, bytearray))
+        streams = {'stdin': subprocess.DEVNULL} if input is None else {'input': input}
+        done = subprocess.run(self.command(['timeout', '-k', '1', str(timeout), *arguments], user),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=not binary,
+                              check=False, **streams, **options)
+        assert not check or done.returncode == 0, \
+            f'{command!r} as {user} gave {done.returncode}: {done.stdout!r} {done.stderr!r}'
+        return done
+
+    def audit(self):
+        """The lines that arrived at /dev/log so far."""
+        return self.read(self.audit_log).splitlines()
+
+    def service_pid(self):
+        """The pid of the service inside the world, or None if it does not run."""
+        done = self.run(['busctl', 'call', '--auto-start=no', 'org.freedesktop.DBus',
+                         '/org/freedesktop/DBus', 'org.freedesktop.DBus',
+                         'GetConnectionUnixProcessID', 's', 'org.mastersecret1'], check=False)
+        return int(done.stdout.split()[1]) if done.returncode == 0 else None
+
+    def kill_service(self, signal_name='KILL'):
+        """Ends the service and waits until it is gone; the next call activates a new one."""
+        pid = self.service_pid()
+        assert pid, 'the service does not run'
+        self.run(['kill', f'-{signal_name}', str(pid)])
+        wait_until(lambda: not os.path.exists(self.path(f'/proc/{pid}')), 'the service to end')
+
+    def start_service(self):
+        """Activates the service if it does not run; it answers when this returns."""
+        self.run(['busctl', 'call', 'org.mastersecret1', '/org/mastersecret1',
+                  'org.freedesktop.DBus.Peer', 'Ping'])
+        return self.service_pid()
+
+    def restart_service(self):
+        self.kill_service('TERM')
+        return self.start_service()
+
+    def restart_bus(self):
+        """A new system bus; the service is not restarted."""
+        self.run('kill "$(cat /run/dbus/pid)"; while [ -e "/proc/$(cat /run/dbus/pid)" ]; do '
+                 'sleep 0.01; done; rm -f /run/dbus/pid /run/dbus/system_bus_socket; '
+                 f'setsid dbus-daemon --system --nofork </dev/null >>{self.bus_log} 2>&1 & '
+                 'while ! busctl list >/dev/null 2>&1; do sleep 0.01; done')
+
+
+def wait_until(condition, what, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f'waited {seconds} s in vain for {what}'
+        time.sleep(0.01)
+
+
+def pytest_configure(config):
+    sys.dont_write_bytecode = True
+    config.addinivalue_line('markers', 'unconfigured: the world has no master secret yet')
+    config.addinivalue_line('markers', 'service: needs the installed service')
+
+
+def pytest_runtest_setup(item):
+    if os.geteuid() != 0:
+        pytest.skip('only root can make a world')
+
+
+def _made(request):
+    made = World(generate=request.node.get_closest_marker('unconfigured') is None)
+    request.addfinalizer(made.close)
+    return made
+
+
+@pytest.fixture
+def world(request):
+    return _made(request)
+
+
+@pytest.fixture(scope='module')
+def shared_world(request):
+    return _made(request)
+
+
+@pytest.fixture
+def make_world(request):
+    """A function that makes worlds: make_world(generate=False)."""
+    def make(**options):
+        made = World(**options)
+        request.addfinalizer(made.close)
+        return made
+    return make
