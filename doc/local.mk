@@ -8,5 +8,6 @@ dist_examples_SCRIPTS = doc/examples/lookup.py doc/examples/set.py
 
 # Manual pages: add each to man_MANS (dist_ so that the source goes into the tarball).
 dist_man_MANS = \
+    doc/man/mastersecret.7 \
     doc/man/mastersecretd.8
 EXTRA_DIST +=
