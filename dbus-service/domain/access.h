@@ -28,7 +28,8 @@ enum operation {
     OPERATION_LIST_APPLICATIONS,
     OPERATION_CREATE_APPLICATION,
     OPERATION_DELETE_APPLICATION,
-    OPERATION_READ_APPLICATION,
+    OPERATION_READ_APPLICATION, /* name, type, description, fields, enabled: users and agents too */
+    OPERATION_READ_DEFINITION,  /* everything else of it: contact, users, admins, agents, numbers */
     OPERATION_UPDATE_APPLICATION,        /* description, contact, users, fields, enable, disable */
     OPERATION_UPDATE_APPLICATION_ADMINS, /* admins, agents */
     OPERATION_LIST_MAPPINGS,
@@ -46,7 +47,7 @@ struct access_request {
     bool own;              /* the mapping concerned is the caller's own user mapping */
     bool individual;       /* the application is of type individual */
     bool mapping_disabled_by_administrator;
-    bool enabling;         /* CHANGE_MAPPING: would enable it */
+    bool enabling;         /* CHANGE_MAPPING: would enable it, or delete it (made anew, it is enabled) */
 };
 
 enum access_verdict { ACCESS_DENIED = 0, ACCESS_ALLOWED };
