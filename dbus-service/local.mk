@@ -5,7 +5,9 @@ noinst_LTLIBRARIES += %D%/libservice.la
 %C%_libservice_la_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS) $(INIH_CFLAGS)
 %C%_libservice_la_LIBADD = common/libcommon.la $(DBUS_LIBS) $(SODIUM_LIBS) $(UV_LIBS) $(INIH_LIBS) \
     $(GDBM_LIBS)
-%C%_libservice_la_SOURCES =
+%C%_libservice_la_SOURCES = \
+    %D%/loop.c \
+    %D%/loop.h
 
 include %D%/bus/local.mk
 include %D%/domain/local.mk
