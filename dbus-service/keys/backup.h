@@ -19,6 +19,9 @@ int backup_check(int fd) MUST_CHECK;
 int backup_write(int fd, const struct keyring *keyring, const struct secret *passphrase,
                  const char *hint) MUST_CHECK;
 
+/* Empties the file: what it holds must not be taken for a backup. */
+void backup_discard(int fd);
+
 /* SLOW. Reads and opens. KEYRING_DONE, KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int backup_read(int fd, const struct secret *passphrase, struct keyring **ret_keyring) MUST_CHECK;
 

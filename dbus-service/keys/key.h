@@ -7,11 +7,26 @@
 #define KEYS_KEY_H
 
 #include "common/cleanup.h"
+#include "common/secret.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define KEY_SIZE 32
+
+/* A short-lived key on the stack: wiped when it leaves its scope. */
+struct key {
+    uint8_t bytes[KEY_SIZE];
+};
+
+static inline void key_cleanup(struct key *key)
+{
+    memory_wipe(key, sizeof(*key));
+}
+#define CLEANUP_KEY CLEANUP(key_cleanup)
+
+/* Subkey `id` of `key` in a context of 8 characters (crypto_kdf). Writes KEY_SIZE bytes. */
+void key_derive(const uint8_t *key, uint64_t id, const char *context, uint8_t *ret_subkey);
 
 struct key_pool;
 

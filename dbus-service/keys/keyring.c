@@ -1,0 +1,297 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/keys/keyring.h"
+
+#include "common/names.h"
+#include "dbus-service/keys/backup.h"
+#include "dbus-service/keys/durable_file.h"
+#include "dbus-service/keys/keyring_content.h"
+#include "dbus-service/keys/keyring_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FIRST_SLOT_ID 1
+
+int keys_init(void)
+{
+    return sodium_init() < 0 ? -EIO : 0;
+}
+
+void random_bytes(void *ret_bytes, size_t length)
+{
+    randombytes_buf(ret_bytes, length);
+}
+
+/* Facts */
+
+const uint8_t *keyring_realm(const struct keyring *keyring)
+{
+    return keyring->realm;
+}
+
+uint32_t keyring_active_generation(const struct keyring *keyring)
+{
+    return keyring->active;
+}
+
+uint64_t keyring_epoch(const struct keyring *keyring)
+{
+    return keyring->epoch;
+}
+
+void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info)
+{
+    *ret_info = keyring->backup;
+}
+
+size_t keyring_generations(const struct keyring *keyring)
+{
+    return keyring->count;
+}
+
+void keyring_generation(const struct keyring *keyring, size_t index,
+                        struct generation_info *ret_info)
+{
+    *ret_info = keyring->generations[index].info;
+}
+
+static void keyed_hash(const uint8_t key[KEY_SIZE], const struct iovec *parts, size_t count,
+                       uint8_t ret_hash[32])
+{
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, key, KEY_SIZE, 32);
+    for (size_t i = 0; i < count; i++)
+        crypto_generichash_update(&state, parts[i].iov_base, parts[i].iov_len);
+    crypto_generichash_final(&state, ret_hash, 32);
+    memory_wipe(&state, sizeof(state));
+}
+
+void keyring_log_hash(const struct keyring *keyring, const struct iovec *parts, size_t count,
+                      uint8_t ret_hash[32])
+{
+    keyed_hash(keyring->keys->log, parts, count, ret_hash);
+}
+
+void keyring_name_hash(const struct keyring *keyring, const struct iovec *parts, size_t count,
+                       uint8_t ret_hash[32])
+{
+    keyed_hash(keyring->keys->name, parts, count, ret_hash);
+}
+
+/* Reading */
+
+static int open_file(int folder_fd, int *ret_fd)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+    *ret_fd = openat(folder_fd, KEYRING_FILE, flags);
+    if (*ret_fd >= 0)
+        return KEYRING_DONE;
+    return errno == ENOENT ? KEYRING_ABSENT : -errno;
+}
+
+static int read_file(int folder_fd, struct secret **ret_bytes)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    struct stat status;
+    ssize_t n;
+    int r = open_file(folder_fd, &fd);
+
+    if (r != KEYRING_DONE)
+        return r;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > KEYRING_FILE_MAX)
+        return KEYRING_DAMAGED;
+    r = secret_new((size_t)status.st_size, &bytes);
+    if (r < 0)
+        return r;
+    n = durable_file_read(fd, bytes->bytes, bytes->capacity);
+    if (n < 0)
+        return (int)n;
+    bytes->length = (size_t)n;
+    *ret_bytes = STEAL(bytes);
+    return KEYRING_DONE;
+}
+
+int keyring_exists(int folder_fd)
+{
+    struct stat status;
+
+    if (fstatat(folder_fd, KEYRING_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return KEYRING_DONE;
+    return errno == ENOENT ? KEYRING_ABSENT : -errno;
+}
+
+int keyring_slots(int folder_fd, unsigned *ret_mask)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    unsigned mask = 0;
+    int r = read_file(folder_fd, &bytes);
+
+    if (r != KEYRING_DONE)
+        return r;
+    r = keyring_file_parse(bytes->bytes, bytes->length, &file);
+    if (r != KEYRING_DONE)
+        return r;
+    for (size_t i = 0; i < file.slot_count; i++)
+        mask |= 1U << file.slots[i].kind;
+    *ret_mask = mask;
+    return KEYRING_DONE;
+}
+
+/* Any slot of the kind. When none opens, the first reason that says more than "not there". */
+static int unwrap_kind(const struct keyring_file *file, enum slot_kind kind,
+                       const struct slot_sources *sources, struct key *ret_root)
+{
+    int reason = KEYRING_NO_SLOT;
+
+    for (size_t i = 0; i < file->slot_count; i++) {
+        int r;
+
+        if (file->slots[i].kind != kind)
+            continue;
+        r = slot_unwrap(&file->slots[i], sources, file->realm, ret_root);
+        if (r == KEYRING_DONE)
+            return r;
+        if (reason == KEYRING_NO_SLOT)
+            reason = r;
+    }
+    return reason;
+}
+
+static int unwrap_any(const struct keyring_file *file, const struct slot_sources *sources,
+                      struct key *ret_root, enum slot_kind *ret_used)
+{
+    static const enum slot_kind order[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE };
+    int reason = KEYRING_NO_SLOT;
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        int r = unwrap_kind(file, order[i], sources, ret_root);
+
+        if (r == KEYRING_DONE) {
+            *ret_used = order[i];
+            return r;
+        }
+        if (reason == KEYRING_NO_SLOT)
+            reason = r;
+    }
+    return reason;
+}
+
+int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyring **ret_keyring,
+                 enum slot_kind *ret_used)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    CLEANUP_KEY struct key root;
+    struct keyring_file file;
+    enum slot_kind used = SLOT_KEYFILE;
+    int r = read_file(folder_fd, &bytes);
+
+    if (r != KEYRING_DONE)
+        return r;
+    r = keyring_file_parse(bytes->bytes, bytes->length, &file);
+    if (r != KEYRING_DONE)
+        return r;
+    r = unwrap_any(&file, sources, &root, &used);
+    if (r != KEYRING_DONE)
+        return r;
+    r = keyring_file_unseal(&file, &root, ret_keyring);
+    if (r == KEYRING_DONE)
+        *ret_used = used;
+    return r;
+}
+
+/* Generating: check, make keys, make the slot, prove the backup, and only then the keyring file. */
+
+static int check_request(const struct keyring_generate *request)
+{
+    struct backup_info info;
+    int r = keyring_exists(request->folder_fd);
+
+    if (r != KEYRING_ABSENT)
+        return r == KEYRING_DONE ? KEYRING_EXISTS : r;
+    if (!text_is_utf8(request->backup_location, strlen(request->backup_location),
+                      sizeof(info.location) - 1))
+        return -EINVAL;
+    if (!passphrase_is_valid(request->backup_passphrase))
+        return KEYRING_PASSPHRASE_LENGTH;
+    return backup_check(request->backup_fd);
+}
+
+static void note_backup(struct keyring *keyring, const char *location)
+{
+    keyring->backup.time_usec = keyring_now_usec();
+    keyring->backup.generation = keyring->generations[keyring->count - 1].info.number;
+    memcpy(keyring->backup.location, location, strlen(location) + 1);
+}
+
+static int write_keyring(const struct keyring_generate *request, const struct keyring *keyring,
+                         const struct key *root, const struct slot *slot)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    int r = keyring_file_seal(keyring, root, slot, 1, &bytes);
+
+    if (r < 0)
+        return r;
+    r = durable_file_create(request->folder_fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
+    return r == -EEXIST ? KEYRING_EXISTS : r;
+}
+
+/* With the backup written: whatever fails from here on takes it back. */
+static int write_both(const struct keyring_generate *request, struct keyring *keyring,
+                      const struct key *root, const struct slot *slot)
+{
+    int r = backup_write(request->backup_fd, keyring, request->backup_passphrase,
+                         request->backup_hint);
+
+    if (r != KEYRING_DONE)
+        return r;
+    note_backup(keyring, request->backup_location);
+    r = write_keyring(request, keyring, root, slot);
+    if (r != KEYRING_DONE)
+        backup_discard(request->backup_fd);
+    return r;
+}
+
+static int make_keyring(const struct keyring_generate *request, struct keyring **ret_keyring)
+{
+    CLEANUP_KEYRING struct keyring *keyring = NULL;
+    CLEANUP_KEY struct key root;
+    struct slot slot;
+    int r = keyring_new(&keyring);
+
+    if (r < 0)
+        return r;
+    random_bytes(root.bytes, sizeof(root.bytes));
+    r = slot_wrap(request->slot, FIRST_SLOT_ID, &request->sources, keyring->realm, &root, &slot);
+    if (r != KEYRING_DONE)
+        return r;
+    r = write_both(request, keyring, &root, &slot);
+    if (r == KEYRING_DONE)
+        *ret_keyring = STEAL(keyring);
+    return r;
+}
+
+int keyring_generate(const struct keyring_generate *request, struct keyring **ret_keyring)
+{
+    bool created = false;
+    int r = check_request(request);
+
+    if (r != KEYRING_DONE)
+        return r;
+    r = slot_source_create(request->slot, &request->sources, &created);
+    if (r != KEYRING_DONE)
+        return r;
+    r = make_keyring(request, ret_keyring);
+    if (r != KEYRING_DONE && created)
+        slot_source_remove(request->slot, &request->sources);
+    return r;
+}
