@@ -40,6 +40,7 @@ unit_tests +=
 unit_tests +=
 
 # The world, and the system tests that pytest runs in worlds; only root can make one.
+EXTRA_DIST += %D%/count.awk
 dist-hook:
 	for folder in world system; do \
 	    mkdir -p $(distdir)/%D%/$$folder && cp -R $(srcdir)/%D%/$$folder $(distdir)/%D%/ || exit 1; \
@@ -51,7 +52,12 @@ PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 check-system: stage
 	MS_BUILD=$(abs_builddir) $(PYTEST) -q --junitxml=$(abs_builddir)/system.xml $(SYSTEM_TESTS)
 CLEANFILES += system.xml
-.PHONY: check-system
+
+# Both commands of ./bootstrap on a new minimal Debian: a machine that already has a package
+# hides its absence.
+check-fresh:
+	$(srcdir)/%D%/world/fresh $(srcdir) $(abs_builddir)/fresh
+.PHONY: check-system check-fresh
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

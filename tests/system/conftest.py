@@ -47,6 +47,12 @@ class World:
         self._holder.wait()
         self._holder.stdout.close()
 
+    def sanitizer_reports(self):
+        """What a sanitized service complained about."""
+        folder = self.path('/var/log/sanitizer')
+        return [self.read(f'/var/log/sanitizer/{name}')
+                for name in (os.listdir(folder) if os.path.isdir(folder) else ())]
+
     def kill(self):
         """As a power cut."""
         os.kill(self.pid, signal.SIGKILL)
@@ -138,8 +144,14 @@ def pytest_runtest_setup(item):
 
 def _made(request):
     made = World(generate=request.node.get_closest_marker('unconfigured') is None)
-    request.addfinalizer(made.close)
+    request.addfinalizer(lambda: _finish(made))
     return made
+
+
+def _finish(made):
+    reports = made.sanitizer_reports()
+    made.close()
+    assert not reports, '\n'.join(reports)
 
 
 @pytest.fixture
@@ -157,6 +169,6 @@ def make_world(request):
     """A function that makes worlds: make_world(generate=False)."""
     def make(**options):
         made = World(**options)
-        request.addfinalizer(made.close)
+        request.addfinalizer(lambda: _finish(made))
         return made
     return make

@@ -22,29 +22,31 @@ PSEUDO = frozenset((
     'hugetlbfs mqueue nsfs proc pstore ramfs rpc_pipefs securityfs sysfs tmpfs tracefs').split())
 
 
-def start(furnish, binds, report):
+def start(furnish, binds, report, lower=None, network=True):
     """Forks PID 1 of a new machine and returns its pid as seen from here.
 
-    furnish() runs inside before the machine counts as up. binds are folders that stay visible at
+    lower is the folder its root is laid over, this machine's own file systems without one; network
+    says whether it gets a network of its own, which is the loopback alone. furnish() runs inside before the machine counts as up. binds are folders that stay visible at
     their own path, read-only. The end of the pipe report gets one line when the machine is up;
     it is closed without one if that failed."""
     kernel.unshare(kernel.CLONE_NEWPID)
     outside = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _init(furnish, binds, report, outside)
+        _init(furnish, report, outside, network, lambda: _make_root(binds, lower))
     return pid
 
 
-def _init(furnish, binds, report, outside):
+def _init(furnish, report, outside, network, make_root):
     try:
         kernel.die_with_parent(outside)
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC |
-                       kernel.CLONE_NEWNET)
+                       (kernel.CLONE_NEWNET if network else 0))
         kernel.set_name(INIT_NAME)
         os.umask(0o022)
-        _make_root(binds)
-        kernel.loopback_up()
+        make_root()
+        if network:
+            kernel.loopback_up()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         furnish()
         os.write(report, b'up\n')
@@ -70,9 +72,10 @@ def reap_until(child):
             return 128 - code if code < 0 else code
 
 
-def _make_root(binds):
+def _make_root(binds, lower):
     kernel.mount('', '/', '', kernel.MS_REC | kernel.MS_PRIVATE)
-    outer, mounts = _open_all(binds), _open_all(_real_mounts())
+    outer = _open_all(binds)
+    mounts = {'/': _open(lower)} if lower else _open_all(_real_mounts())
     kernel.mount('world', SCRATCH, 'tmpfs', 0, 'mode=0755')
     root = f'{SCRATCH}/root'
     for number, (path, descriptor) in enumerate(mounts.items()):
@@ -88,7 +91,11 @@ def _make_root(binds):
 
 def _open_all(paths):
     """Held open, folders stay reachable whatever gets mounted over them."""
-    return {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in paths}
+    return {path: _open(path) for path in paths}
+
+
+def _open(path):
+    return os.open(path, os.O_PATH | os.O_DIRECTORY)
 
 
 def _opened(descriptor):
