@@ -34,7 +34,15 @@ unit_tests +=
 unit_tests +=
 
 # dbus-service/keys
-unit_tests +=
+unit_tests += %D%/unit/keys_generate_test \
+    %D%/unit/keys_keyring_test \
+    %D%/unit/keys_pool_test \
+    %D%/unit/keys_record_test
+%C%_unit_keys_generate_test_LDFLAGS = $(AM_LDFLAGS) \
+    -Wl,--wrap=calloc,--wrap=crypto_pwhash,--wrap=fchmod,--wrap=fsync,--wrap=malloc \
+    -Wl,--wrap=pread,--wrap=pwrite,--wrap=renameat2
+%C%_unit_keys_keyring_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
+%C%_unit_keys_pool_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
 
 # dbus-service/store
 unit_tests +=

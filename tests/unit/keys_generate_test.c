@@ -1,0 +1,198 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Generating fails as a whole: at whichever call it fails, no keyring, no key file made on the way,
+ * no temporary file and no byte of a backup stay behind. */
+#define KEYS_FAST_PASSPHRASE
+#include "tests/unit/keys_support.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+static int fail_at; /* the how-manieth wrapped call fails; 0: none */
+static int calls;
+static const char *failed; /* its name */
+static int backup_fd = -1;
+static bool lie;    /* the disk gives back another byte than it took */
+static bool proven; /* the backup was read again */
+static bool early;  /* and the keyring was in place before */
+
+static bool fails(const char *name)
+{
+    calls++;
+    if (calls != fail_at)
+        return false;
+    failed = name;
+    errno = EIO;
+    return true;
+}
+
+#define WRAP(type, name, parameters, arguments)                                                    \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters                                                                  \
+    {                                                                                              \
+        return fails(#name) ? -1 : __real_##name arguments;                                        \
+    }
+
+WRAP(int, fsync, (int fd), (fd))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(ssize_t, pwrite, (int fd, const void *bytes, size_t size, off_t offset),
+     (fd, bytes, size, offset))
+
+ssize_t __real_pread(int fd, void *bytes, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset);
+
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset)
+{
+    if (fails("pread"))
+        return -1;
+    ssize_t n = __real_pread(fd, bytes, size, offset);
+
+    if (fd == backup_fd)
+        proven = true;
+    if (fd == backup_fd && lie && n > 100)
+        ((uint8_t *)bytes)[n - 1] ^= 1;
+    return n;
+}
+
+int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    if (fails("renameat2"))
+        return -1;
+    if (strcmp(to, KEYRING_FILE) == 0 && !proven)
+        early = true;
+    return __real_renameat2(from_fd, from, to_fd, to, flags);
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails("malloc") ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails("calloc") ? NULL : __real_calloc(count, size);
+}
+
+static void assert_nothing_left(const struct folder *folder)
+{
+    DIR *directory = opendir(folder->path);
+    struct dirent *entry;
+    struct stat status;
+
+    assert_non_null(directory);
+    while ((entry = readdir(directory)))
+        if (entry->d_name[0] != '.' || strlen(entry->d_name) > 2)
+            assert_string_equal(entry->d_name, "backup");
+    closedir(directory);
+    assert_int_equal(fstat(folder->backup_fd, &status), 0);
+    assert_int_equal(status.st_size, 0);
+}
+
+/* True when the call was reached. */
+static bool fail_call(int number, enum slot_kind kind)
+{
+    struct folder folder;
+    struct keyring *keyring = NULL;
+    int r;
+
+    folder_init(&folder);
+    struct keyring_generate request = folder_request(&folder, kind);
+
+    failed = NULL;
+    calls = 0;
+    backup_fd = folder.backup_fd;
+    fail_at = number;
+    r = keyring_generate(&request, &keyring);
+    fail_at = 0;
+    backup_fd = -1;
+    if (failed && r == KEYRING_DONE)
+        fail_msg("call %d, %s: its failure went unseen", number, failed);
+    if (r != KEYRING_DONE) {
+        assert_null(keyring);
+        assert_nothing_left(&folder);
+    }
+    keyring_free(keyring);
+    folder_deinit(&folder);
+    return failed != NULL;
+}
+
+static void fail_each_call(enum slot_kind kind)
+{
+    int number = 1;
+
+    while (fail_call(number, kind))
+        number++;
+    assert_true(number > 20);
+}
+
+static void test_every_call(void **state)
+{
+    fail_each_call(SLOT_KEYFILE);
+    fail_each_call(SLOT_PASSPHRASE);
+}
+
+static void test_backup_comes_first(void **state)
+{
+    struct folder folder;
+
+    folder_init(&folder);
+    proven = early = false;
+    backup_fd = folder.backup_fd;
+    keyring_free(folder_generate(&folder, SLOT_KEYFILE));
+    backup_fd = -1;
+    assert_true(proven);
+    assert_false(early);
+    folder_deinit(&folder);
+}
+
+static void test_disk_that_lies(void **state)
+{
+    struct folder folder;
+    struct keyring *keyring = NULL;
+
+    folder_init(&folder);
+    struct keyring_generate request = folder_request(&folder, SLOT_KEYFILE);
+
+    lie = true;
+    backup_fd = folder.backup_fd;
+    assert_int_equal(keyring_generate(&request, &keyring), KEYRING_BACKUP_FAILED);
+    lie = false;
+    backup_fd = -1;
+    assert_nothing_left(&folder);
+    folder_deinit(&folder);
+}
+
+/* A temporary file that a crash left behind does not stand in the way. */
+static void test_after_a_crash(void **state)
+{
+    struct folder folder;
+
+    folder_init(&folder);
+    spill(folder.fd, ".keyring.new", 0600, "half", 4);
+    spill(folder.fd, ".root.key.new", 0400, "half", 4);
+    keyring_free(folder_generate(&folder, SLOT_KEYFILE));
+    assert_int_equal(faccessat(folder.fd, ".keyring.new", F_OK, 0), -1);
+    assert_int_equal(faccessat(folder.fd, ".root.key.new", F_OK, 0), -1);
+    folder_deinit(&folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_call),
+        cmocka_unit_test(test_backup_comes_first),
+        cmocka_unit_test(test_disk_that_lies),
+        cmocka_unit_test(test_after_a_crash),
+    };
+
+    return cmocka_run_group_tests(tests, init_keys, NULL);
+}

@@ -1,0 +1,160 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the tests of keys/ share: a state folder of their own, and a request that makes a keyring in
+ * it. Tests that generate are linked with --wrap=crypto_pwhash and define KEYS_FAST_PASSPHRASE before
+ * they include this: Argon2id is stood in for by a hash over everything it depends on. */
+#ifndef TESTS_KEYS_SUPPORT_H
+#define TESTS_KEYS_SUPPORT_H
+
+/* cmocka wants these first */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dbus-service/keys/backup.h"
+#include "dbus-service/keys/keyring_content.h"
+#include "dbus-service/keys/record.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BACKUP_PASSPHRASE "correct horse battery"
+#define SLOT_PASSPHRASE_TEXT "a slot of its own"
+
+struct folder {
+    char path[64];
+    char keyfile[96];
+    char backup[96];
+    int fd;
+    int backup_fd;
+    struct secret *backup_passphrase;
+    struct secret *slot_passphrase;
+};
+
+static inline struct secret *secret_of(const char *text)
+{
+    struct secret *secret = NULL;
+
+    assert_int_equal(secret_new_copy(text, strlen(text), &secret), 0);
+    return secret;
+}
+
+static inline void folder_init(struct folder *folder)
+{
+    snprintf(folder->path, sizeof(folder->path), "/tmp/mastersecret-keys.XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    snprintf(folder->keyfile, sizeof(folder->keyfile), "%s/root.key", folder->path);
+    snprintf(folder->backup, sizeof(folder->backup), "%s/backup", folder->path);
+    folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(folder->fd >= 0);
+    folder->backup_fd = open(folder->backup, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(folder->backup_fd >= 0);
+    folder->backup_passphrase = secret_of(BACKUP_PASSPHRASE);
+    folder->slot_passphrase = secret_of(SLOT_PASSPHRASE_TEXT);
+}
+
+static inline void folder_deinit(struct folder *folder)
+{
+    char command[96];
+
+    close(folder->fd);
+    close(folder->backup_fd);
+    secret_free(folder->backup_passphrase);
+    secret_free(folder->slot_passphrase);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder->path);
+    assert_int_equal(system(command), 0);
+}
+
+static inline struct keyring_generate folder_request(const struct folder *folder,
+                                                     enum slot_kind slot)
+{
+    return (struct keyring_generate){
+        .folder_fd = folder->fd,
+        .slot = slot,
+        .sources = { .keyfile = folder->keyfile, .passphrase = folder->slot_passphrase },
+        .backup_passphrase = folder->backup_passphrase,
+        .backup_hint = "the usual",
+        .backup_location = "/root/backup",
+        .backup_fd = folder->backup_fd,
+    };
+}
+
+static inline struct keyring *folder_generate(const struct folder *folder, enum slot_kind slot)
+{
+    struct keyring_generate request = folder_request(folder, slot);
+    struct keyring *keyring = NULL;
+
+    assert_int_equal(keyring_generate(&request, &keyring), KEYRING_DONE);
+    assert_non_null(keyring);
+    return keyring;
+}
+
+/* The whole file; the caller frees. */
+static inline uint8_t *slurp(int folder_fd, const char *name, size_t *ret_size)
+{
+    CLEANUP_CLOSE int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    uint8_t *bytes;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    bytes = malloc((size_t)status.st_size + 1);
+    assert_non_null(bytes);
+    assert_int_equal(read(fd, bytes, (size_t)status.st_size), status.st_size);
+    *ret_size = (size_t)status.st_size;
+    return bytes;
+}
+
+static inline void spill(int folder_fd, const char *name, mode_t mode, const void *bytes,
+                         size_t size)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    unlinkat(folder_fd, name, 0);
+    fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+}
+
+static inline void assert_same_content(const struct keyring *a, const struct keyring *b)
+{
+    CLEANUP_SECRET struct secret *one = NULL;
+    CLEANUP_SECRET struct secret *other = NULL;
+
+    assert_int_equal(keyring_format(a, &one), 0);
+    assert_int_equal(keyring_format(b, &other), 0);
+    assert_int_equal(one->length, other->length);
+    assert_memory_equal(one->bytes, other->bytes, one->length);
+}
+
+static inline int init_keys(void **state)
+{
+    return keys_init();
+}
+
+#ifdef KEYS_FAST_PASSPHRASE
+int __wrap_crypto_pwhash(unsigned char *out, unsigned long long out_length, const char *passphrase,
+                         unsigned long long passphrase_length, const unsigned char *salt,
+                         unsigned long long opslimit, size_t memlimit, int algorithm);
+
+int __wrap_crypto_pwhash(unsigned char *out, unsigned long long out_length, const char *passphrase,
+                         unsigned long long passphrase_length, const unsigned char *salt,
+                         unsigned long long opslimit, size_t memlimit, int algorithm)
+{
+    crypto_generichash_state state;
+    uint64_t cost[2] = { opslimit, memlimit };
+
+    crypto_generichash_init(&state, salt, crypto_pwhash_SALTBYTES, out_length);
+    crypto_generichash_update(&state, (const uint8_t *)cost, sizeof(cost));
+    crypto_generichash_update(&state, (const uint8_t *)passphrase, passphrase_length);
+    return crypto_generichash_final(&state, out, out_length);
+}
+#endif
+
+#endif
