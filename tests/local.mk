@@ -47,10 +47,12 @@ unit_tests += %D%/unit/keys_generate_test \
 # dbus-service/store
 unit_tests +=
 
+include %D%/fuzz/local.mk
+
 # The world, and the system tests that pytest runs in worlds; only root can make one.
 EXTRA_DIST += %D%/count.awk
 dist-hook:
-	for folder in world system; do \
+	for folder in fuzz system tree world; do \
 	    mkdir -p $(distdir)/%D%/$$folder && cp -R $(srcdir)/%D%/$$folder $(distdir)/%D%/ || exit 1; \
 	done
 	rm -rf $(distdir)/%D%/*/__pycache__

@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keyring's file, and its content where the seal still holds. */
+#include "dbus-service/keys/keyring_content.h"
+#include "dbus-service/keys/keyring_file.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct key root = { .bytes = "root key of this fuzz target" };
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct keyring_file file;
+    CLEANUP_KEYRING struct keyring *keyring = NULL;
+
+    if (keyring_file_parse(bytes, size, &file) != KEYRING_DONE)
+        return 0;
+    if (keyring_file_unseal(&file, &root, &keyring) == KEYRING_DONE && keyring->count == 0)
+        abort();
+    return 0;
+}
+
+size_t fuzz_seed(uint8_t *ret_bytes, size_t room)
+{
+    CLEANUP_KEYRING struct keyring *keyring = NULL;
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct slot slots[2] = { { .kind = SLOT_KEYFILE, .id = 1 }, { .kind = SLOT_KEYFILE, .id = 2 } };
+
+    if (keyring_new(&keyring) < 0 || keyring_file_seal(keyring, &root, slots, 2, &bytes) < 0 ||
+        bytes->length > room)
+        abort();
+    memcpy(ret_bytes, bytes->bytes, bytes->length);
+    return bytes->length;
+}

@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A fuzz target is NAME_fuzz.c, one line here and one for its sources.
+
+fuzz_targets = \
+    %D%/backup_file_fuzz \
+    %D%/keyring_file_fuzz \
+    %D%/record_header_fuzz \
+    %D%/record_key_fuzz
+
+if FUZZING
+fuzz_driver =
+else
+fuzz_driver = %D%/replay.c
+TESTS += $(fuzz_targets)
+endif
+check_PROGRAMS += $(fuzz_targets)
+EXTRA_DIST += %D%/replay.c
+
+%C%_backup_file_fuzz_SOURCES = %D%/backup_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_backup_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_keyring_file_fuzz_SOURCES = %D%/keyring_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_keyring_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_record_header_fuzz_SOURCES = %D%/record_header_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_record_header_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_record_key_fuzz_SOURCES = %D%/record_key_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_record_key_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
