@@ -34,7 +34,8 @@ unit_tests +=
 unit_tests +=
 
 # dbus-service/keys
-unit_tests += %D%/unit/keys_generate_test \
+unit_tests += %D%/unit/keys_fixture_test \
+    %D%/unit/keys_generate_test \
     %D%/unit/keys_keyring_test \
     %D%/unit/keys_pool_test \
     %D%/unit/keys_record_test
@@ -43,6 +44,7 @@ unit_tests += %D%/unit/keys_generate_test \
     -Wl,--wrap=pread,--wrap=pwrite,--wrap=renameat2
 %C%_unit_keys_keyring_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
 %C%_unit_keys_pool_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
+noinst_HEADERS += %D%/unit/keys_support.h
 
 # dbus-service/store
 unit_tests +=
@@ -80,3 +82,19 @@ endif
 # The tree itself: layers, and homes of foreign libraries.
 dist_check_SCRIPTS = tests/tree/layers_test.py
 TESTS += $(dist_check_SCRIPTS)
+
+# The frozen files of each format version, what wrote them, and a second reader of them.
+if HAVE_CMOCKA
+check_PROGRAMS += %D%/fixtures/keys_fixture
+endif
+dist_check_SCRIPTS += %D%/format/reader_test.py
+TESTS += %D%/format/reader_test.py
+EXTRA_DIST += %D%/format/reader.py \
+    %D%/fixtures/v1/backup \
+    %D%/fixtures/v1/content \
+    %D%/fixtures/v1/credential \
+    %D%/fixtures/v1/keyfile \
+    %D%/fixtures/v1/keyring \
+    %D%/fixtures/v1/record \
+    %D%/fixtures/v1/record-key \
+    %D%/fixtures/v1/tombstone

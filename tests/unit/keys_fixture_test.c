@@ -1,0 +1,126 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The frozen files of format 1 still open, with what they held. Real Argon2id here. */
+#include "tests/unit/keys_support.h"
+
+static struct folder folder;
+static uint8_t *content;
+static size_t content_size;
+static int source_fd;
+
+static void copy(const char *name, mode_t mode)
+{
+    size_t size;
+    CLEANUP_FREE uint8_t *bytes = slurp(source_fd, name, &size);
+
+    spill(folder.fd, name, mode, bytes, size);
+}
+
+/* Into a folder with the modes that the service wants; a checkout does not keep them. */
+static int copy_fixtures(void **state)
+{
+    const char *root = getenv("srcdir");
+    char path[PATH_MAX];
+
+    if (keys_init() < 0)
+        return -1;
+    snprintf(path, sizeof(path), "%s/tests/fixtures/v1", root ? root : ".");
+    source_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (source_fd < 0)
+        return -1;
+    folder_init(&folder);
+    copy("keyfile", 0400);
+    copy("credential", 0400);
+    copy(KEYRING_FILE, 0600);
+    content = slurp(source_fd, "content", &content_size);
+    return 0;
+}
+
+static int remove_fixtures(void **state)
+{
+    free(content);
+    close(source_fd);
+    folder_deinit(&folder);
+    return 0;
+}
+
+static void assert_content(const struct keyring *keyring)
+{
+    CLEANUP_SECRET struct secret *found = NULL;
+
+    assert_int_equal(keyring_format(keyring, &found), 0);
+    assert_int_equal(found->length, content_size);
+    assert_memory_equal(found->bytes, content, content_size);
+}
+
+static struct keyring *open_slot(enum slot_kind kind)
+{
+    char keyfile[PATH_MAX], credential[PATH_MAX];
+    struct slot_sources sources = { .keyfile = NULL };
+    struct keyring *keyring = NULL;
+    enum slot_kind used;
+
+    snprintf(keyfile, sizeof(keyfile), "%s/keyfile", folder.path);
+    snprintf(credential, sizeof(credential), "%s/credential", folder.path);
+    sources.keyfile = kind == SLOT_KEYFILE ? keyfile : NULL;
+    sources.credential = kind == SLOT_CREDENTIAL ? credential : NULL;
+    sources.passphrase = kind == SLOT_PASSPHRASE ? folder.slot_passphrase : NULL;
+    assert_int_equal(keyring_open(folder.fd, &sources, &keyring, &used), KEYRING_DONE);
+    assert_int_equal(used, kind);
+    return keyring;
+}
+
+static void test_keyring(void **state)
+{
+    for (unsigned i = SLOT_KEYFILE; i <= SLOT_PASSPHRASE; i++) {
+        struct keyring *keyring = open_slot((enum slot_kind)i);
+
+        assert_content(keyring);
+        keyring_free(keyring);
+    }
+}
+
+static void test_backup(void **state)
+{
+    CLEANUP_CLOSE int fd = openat(source_fd, "backup", O_RDONLY | O_CLOEXEC);
+    struct keyring *keyring = NULL;
+
+    assert_int_equal(backup_read(fd, folder.backup_passphrase, &keyring), KEYRING_DONE);
+    keyring->backup = (struct backup_info){ 1767225600000000, 1, "/root/master.backup" };
+    assert_content(keyring);
+    keyring_free(keyring);
+}
+
+static void test_records(void **state)
+{
+    size_t key_size, record_size, tombstone_size;
+    CLEANUP_FREE uint8_t *key_bytes = slurp(source_fd, "record-key", &key_size);
+    CLEANUP_FREE uint8_t *record = slurp(source_fd, "record", &record_size);
+    CLEANUP_FREE uint8_t *tombstone = slurp(source_fd, "tombstone", &tombstone_size);
+    CLEANUP_SECRET struct secret *value = NULL;
+    struct keyring *keyring = open_slot(SLOT_KEYFILE);
+    struct record_header header;
+    struct record_key key;
+
+    assert_int_equal(record_key_parse(key_bytes, key_size, &key), 0);
+    assert_int_equal(record_open(keyring, &key, tombstone, tombstone_size, &header, &value),
+                     RECORD_IS_TOMBSTONE);
+    assert_int_equal(header.version, 2);
+    assert_int_equal(record_open(keyring, &key, record, record_size, &header, &value),
+                     RECORD_OPENED);
+    assert_int_equal(header.version, 1);
+    assert_int_equal(value->length, strlen("a frozen value"));
+    assert_memory_equal(value->bytes, "a frozen value", value->length);
+    keyring_free(keyring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keyring),
+        cmocka_unit_test(test_backup),
+        cmocka_unit_test(test_records),
+    };
+
+    return cmocka_run_group_tests(tests, copy_fixtures, remove_fixtures);
+}
