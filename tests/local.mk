@@ -58,6 +58,7 @@ dist-hook:
 	    mkdir -p $(distdir)/%D%/$$folder && cp -R $(srcdir)/%D%/$$folder $(distdir)/%D%/ || exit 1; \
 	done
 	rm -rf $(distdir)/%D%/*/__pycache__
+	cp $(srcdir)/%D%/unit/*.h $(distdir)/%D%/unit
 
 SYSTEM_TESTS = $(srcdir)/%D%/system
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
