@@ -4,7 +4,9 @@
 
 fuzz_targets = \
     %D%/backup_file_fuzz \
+    %D%/keyring_content_fuzz \
     %D%/keyring_file_fuzz \
+    %D%/record_fuzz \
     %D%/record_header_fuzz \
     %D%/record_key_fuzz
 
@@ -19,8 +21,12 @@ EXTRA_DIST += %D%/replay.c
 
 %C%_backup_file_fuzz_SOURCES = %D%/backup_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_backup_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_keyring_content_fuzz_SOURCES = %D%/keyring_content_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_keyring_content_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_keyring_file_fuzz_SOURCES = %D%/keyring_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_keyring_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_record_fuzz_SOURCES = %D%/record_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_record_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_record_header_fuzz_SOURCES = %D%/record_header_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_record_header_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_record_key_fuzz_SOURCES = %D%/record_key_fuzz.c %D%/fuzz.h $(fuzz_driver)
