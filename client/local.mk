@@ -3,9 +3,22 @@
 
 # libclient is what the library is made of, for tests; libmastersecret is what gets installed.
 noinst_LTLIBRARIES += %D%/libclient.la
-%C%_libclient_la_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS) $(SODIUM_CFLAGS)
+%C%_libclient_la_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
 %C%_libclient_la_LIBADD = common/libcommon.la $(DBUS_LIBS)
-%C%_libclient_la_SOURCES =
+%C%_libclient_la_SOURCES = \
+    %D%/connection.c \
+    %D%/connection.h \
+    %D%/context.c \
+    %D%/context.h \
+    %D%/credentials.c \
+    %D%/deadline.h \
+    %D%/error.c \
+    %D%/error.h \
+    %D%/mapping.c \
+    %D%/request.c \
+    %D%/request.h \
+    %D%/socket.c \
+    %D%/socket.h
 
 lib_LTLIBRARIES += %D%/libmastersecret.la
 %C%_libmastersecret_la_SOURCES =

@@ -19,7 +19,15 @@ unit_tests += %D%/unit/common_cursor_test \
 %C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client
-unit_tests +=
+unit_tests += %D%/unit/client_calls_test %D%/unit/client_deadline_test
+%C%_unit_client_calls_test_SOURCES = %D%/unit/client_calls_test.c %D%/unit/fake_service.c \
+    %D%/unit/fake_service.h
+%C%_unit_client_calls_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_client_calls_test_LDADD = $(LDADD) $(DBUS_LIBS)
+%C%_unit_client_deadline_test_SOURCES = %D%/unit/client_deadline_test.c %D%/unit/fake_service.c \
+    %D%/unit/fake_service.h
+%C%_unit_client_deadline_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_client_deadline_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client/cli
 unit_tests +=

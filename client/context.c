@@ -1,0 +1,277 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/context.h"
+
+#include "client/deadline.h"
+#include "client/error.h"
+#include "common/names.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
+enum { TIMEOUT_DEFAULT_MS = 5000 };
+
+struct mastersecret {
+    pthread_mutex_t lock;
+    pid_t pid; /* of the process that `lock` and `connection` belong to */
+    unsigned timeout_ms;
+    char *address; /* NULL = the default doors */
+    struct connection *connection;
+    char message[MESSAGE_SIZE];
+};
+
+enum mastersecret_error mastersecret_new(struct mastersecret **ret_context)
+{
+    struct mastersecret *context = calloc(1, sizeof(*context));
+
+    if (!context)
+        return MASTERSECRET_OUT_OF_MEMORY;
+    if (pthread_mutex_init(&context->lock, NULL) != 0) {
+        free(context);
+        return MASTERSECRET_OUT_OF_MEMORY;
+    }
+    context->pid = getpid();
+    context->timeout_ms = TIMEOUT_DEFAULT_MS;
+    *ret_context = context;
+    return MASTERSECRET_OK;
+}
+
+static void disconnect(struct mastersecret *context)
+{
+    connection_close(STEAL(context->connection));
+}
+
+void mastersecret_free(struct mastersecret *context)
+{
+    if (!context)
+        return;
+    disconnect(context);
+    if (context->pid == getpid())
+        pthread_mutex_destroy(&context->lock);
+    free(context->address);
+    free(context);
+}
+
+/* In a forked child the lock may be held by a thread that is not there, and the connection is the
+ * parent's: closing this copy of the socket sends nothing. */
+static void adapt_to_fork(struct mastersecret *context)
+{
+    if (context->pid == getpid())
+        return;
+    pthread_mutex_init(&context->lock, NULL);
+    context->pid = getpid();
+    disconnect(context);
+}
+
+enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret_deadline)
+{
+    int64_t deadline = deadline_in(context->timeout_ms);
+    struct timespec until = deadline_timespec(deadline);
+
+    adapt_to_fork(context);
+    if (pthread_mutex_clocklock(&context->lock, CLOCK_MONOTONIC, &until) != 0)
+        return MASTERSECRET_TIMED_OUT;
+    context->message[0] = '\0';
+    *ret_deadline = deadline;
+    return MASTERSECRET_OK;
+}
+
+enum mastersecret_error context_end(struct mastersecret *context, enum mastersecret_error error)
+{
+    pthread_mutex_unlock(&context->lock);
+    return error;
+}
+
+void mastersecret_set_timeout(struct mastersecret *context, unsigned milliseconds)
+{
+    context->timeout_ms = milliseconds;
+}
+
+enum mastersecret_error mastersecret_set_address(struct mastersecret *context, const char *address)
+{
+    enum mastersecret_error error;
+    char *copy = NULL;
+    int64_t deadline;
+
+    if (address) {
+        copy = strdup(address);
+        if (!copy)
+            return MASTERSECRET_OUT_OF_MEMORY;
+    }
+    error = context_begin(context, &deadline);
+    if (error != MASTERSECRET_OK) {
+        free(copy);
+        return error;
+    }
+    disconnect(context);
+    free(context->address);
+    context->address = copy;
+    return context_end(context, MASTERSECRET_OK);
+}
+
+/* At most size - 1 bytes of `text`, cut between two characters. */
+static void copy_text(char *destination, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(destination, text, length);
+    destination[length] = '\0';
+}
+
+size_t mastersecret_message(struct mastersecret *context, char *text, size_t size)
+{
+    int64_t deadline = deadline_in(context->timeout_ms);
+    struct timespec until = deadline_timespec(deadline);
+    size_t length;
+
+    adapt_to_fork(context);
+    if (size > 0)
+        text[0] = '\0';
+    if (pthread_mutex_clocklock(&context->lock, CLOCK_MONOTONIC, &until) != 0)
+        return 0;
+    length = strlen(context->message);
+    if (size > 0)
+        copy_text(text, size, context->message);
+    pthread_mutex_unlock(&context->lock);
+    return length;
+}
+
+enum mastersecret_error context_refuse(struct mastersecret *context, enum mastersecret_error error,
+                                       const char *format, ...)
+{
+    char text[2 * MESSAGE_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    copy_text(context->message, sizeof(context->message), text);
+    return error;
+}
+
+/* libdbus does the same with the variable, and like it ignores it in a set-uid program. */
+static const char *system_bus_address(void)
+{
+    const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+
+    return address && address[0] ? address : SYSTEM_BUS_ADDRESS;
+}
+
+static enum mastersecret_error open_door(struct mastersecret *context, const char *address,
+                                         bool is_bus, int64_t deadline)
+{
+    char message[MESSAGE_SIZE] = "";
+    enum mastersecret_error error =
+        connection_open(address, is_bus, deadline, message, &context->connection);
+
+    return error == MASTERSECRET_OK ? error : context_refuse(context, error, "%s", message);
+}
+
+enum mastersecret_error context_connect(struct mastersecret *context, int64_t deadline)
+{
+    enum mastersecret_error error;
+
+    if (context->connection && connection_is_alive(context->connection))
+        return MASTERSECRET_OK;
+    disconnect(context);
+    if (context->address)
+        return open_door(context, context->address, true, deadline);
+    error = open_door(context, DIRECT_SOCKET_ADDRESS, false, deadline);
+    /* A service that does not answer at one door would not at the other. */
+    if (error == MASTERSECRET_OK || error == MASTERSECRET_TIMED_OUT)
+        return error;
+    error = open_door(context, system_bus_address(), true, deadline);
+    if (error == MASTERSECRET_OK)
+        context->message[0] = '\0';
+    return error;
+}
+
+enum mastersecret_error mastersecret_connect(struct mastersecret *context)
+{
+    enum mastersecret_error error;
+    int64_t deadline;
+
+    error = context_begin(context, &deadline);
+    if (error != MASTERSECRET_OK)
+        return error;
+    return context_end(context, context_connect(context, deadline));
+}
+
+/* No answer: the connection cannot be used again, and a change may have been made. */
+static enum mastersecret_error give_up(struct mastersecret *context, enum mastersecret_error error,
+                                       enum call_effect effect, bool sent)
+{
+    disconnect(context);
+    if (effect == CALL_CHANGES && sent)
+        return context_refuse(context, MASTERSECRET_OUTCOME_UNKNOWN, "%s",
+                              error == MASTERSECRET_TIMED_OUT
+                                  ? "the request was sent, and no answer came in time"
+                                  : "the service went away before it answered");
+    return context_refuse(context, error, "%s", mastersecret_strerror(error));
+}
+
+static enum mastersecret_error take_error(struct mastersecret *context, DBusMessage *reply,
+                                          enum call_effect effect)
+{
+    const char *name = dbus_message_get_error_name(reply);
+    enum mastersecret_error error = client_error_from_name(name);
+    const char *text = NULL;
+
+    dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+    /* The bus says so when the service died with the request in its hands. */
+    if (effect == CALL_CHANGES && name && strcmp(name, DBUS_ERROR_NO_REPLY) == 0)
+        error = MASTERSECRET_OUTCOME_UNKNOWN;
+    return context_refuse(context, error, "%s", text ? text : mastersecret_strerror(error));
+}
+
+enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessage *call,
+                                         enum call_effect effect, int64_t deadline,
+                                         DBusMessage **ret_reply)
+{
+    struct connection_reply reply;
+    enum mastersecret_error error;
+
+    error = context_connect(context, deadline);
+    if (error != MASTERSECRET_OK)
+        return error;
+    error = connection_call(context->connection, call, deadline, &reply);
+    if (error != MASTERSECRET_OK)
+        return give_up(context, error, effect, reply.sent);
+    if (dbus_message_get_type(reply.message) == DBUS_MESSAGE_TYPE_ERROR) {
+        error = take_error(context, reply.message, effect);
+        dbus_message_unref(reply.message);
+        return error;
+    }
+    *ret_reply = reply.message;
+    return MASTERSECRET_OK;
+}
+
+enum mastersecret_error context_call(struct mastersecret *context, DBusMessage *call,
+                                     enum call_effect effect, int64_t deadline,
+                                     const char *signature, DBusMessage **ret_reply)
+{
+    CLEANUP_MESSAGE DBusMessage *reply = NULL;
+    enum mastersecret_error error =
+        context_call_any(context, call, effect, deadline, &reply);
+
+    if (error != MASTERSECRET_OK)
+        return error;
+    if (!dbus_message_has_signature(reply, signature))
+        return context_refuse(context,
+                              effect == CALL_CHANGES ? MASTERSECRET_OUTCOME_UNKNOWN
+                                                     : MASTERSECRET_UNREACHABLE,
+                              "the service answered '%s' where '%s' was expected",
+                              dbus_message_get_signature(reply), signature);
+    *ret_reply = STEAL(reply);
+    return MASTERSECRET_OK;
+}

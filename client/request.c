@@ -1,0 +1,117 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/request.h"
+
+#include "client/error.h"
+#include "common/secret_pipe.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum mastersecret_error request_check_name(struct mastersecret *context, const char *what,
+                                           const char *name)
+{
+    if (name && name_is_valid(name))
+        return MASTERSECRET_OK;
+    return context_refuse(context, MASTERSECRET_INVALID_ARGUMENT,
+                          "%s is not a name of 1 to %d bytes of UTF-8 without control characters",
+                          what, NAME_MAX_BYTES);
+}
+
+enum mastersecret_error request_new(const char *application, const char *interface,
+                                    const char *method, DBusMessage **ret_call)
+{
+    char path[sizeof(BUS_PATH_APPLICATION) + 3 * NAME_MAX_BYTES + 2];
+
+    if (application && name_to_path(application, path, sizeof(path)) < 0)
+        return MASTERSECRET_INVALID_ARGUMENT;
+    *ret_call =
+        dbus_message_new_method_call(NULL, application ? path : BUS_PATH, interface, method);
+    return *ret_call ? MASTERSECRET_OK : MASTERSECRET_OUT_OF_MEMORY;
+}
+
+enum mastersecret_error value_pipe_open(struct mastersecret *context, struct secret_pipe *ret_pipe)
+{
+    struct secret_pipe pipe;
+    int r = secret_pipe_init(&pipe);
+
+    if (r < 0)
+        return context_refuse(context, client_error_from_errno(-r),
+                              "cannot make a pipe with room for a value: %s",
+                              strerrordesc_np(-r));
+    *ret_pipe = pipe;
+    return MASTERSECRET_OK;
+}
+
+enum mastersecret_error value_pipe_give(struct mastersecret *context, const void *value,
+                                        size_t length, struct secret_pipe *ret_pipe)
+{
+    struct secret_pipe pipe;
+    enum mastersecret_error error;
+
+    if (length > VALUE_MAX_BYTES)
+        return context_refuse(context, MASTERSECRET_TOO_LARGE,
+                              "a value has at most %d bytes, this one %zu", VALUE_MAX_BYTES,
+                              length);
+    error = value_pipe_open(context, &pipe);
+    if (error != MASTERSECRET_OK)
+        return error;
+    /* Empty and with room for all of it, so one write does. */
+    if (length > 0 && write(pipe.write_fd, value, length) != (ssize_t)length) {
+        secret_pipe_deinit(&pipe);
+        return context_refuse(context, MASTERSECRET_LIMITS_EXCEEDED, "cannot fill a pipe");
+    }
+    close(steal_fd(&pipe.write_fd));
+    *ret_pipe = pipe;
+    return MASTERSECRET_OK;
+}
+
+enum mastersecret_error value_pipe_take(struct mastersecret *context, struct secret_pipe *pipe,
+                                        struct secret **ret_value)
+{
+    CLEANUP_SECRET struct secret *value = NULL;
+    ssize_t count;
+
+    close(steal_fd(&pipe->write_fd));
+    if (secret_new(VALUE_MAX_BYTES + 1, &value) < 0)
+        return MASTERSECRET_OUT_OF_MEMORY;
+    /* Everything is there once the reply is; an end still open elsewhere (in a child forked
+     * meanwhile) shows as EAGAIN. */
+    while (value->length < VALUE_MAX_BYTES) {
+        count = read(pipe->read_fd, value->bytes + value->length, VALUE_MAX_BYTES - value->length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            break;
+        value->length += (size_t)count;
+    }
+    /* Only what is needed is kept. */
+    if (secret_new(value->length + 1, ret_value) < 0)
+        return MASTERSECRET_OUT_OF_MEMORY;
+    if (secret_append(*ret_value, value->bytes, value->length) < 0)
+        return context_refuse(context, MASTERSECRET_OUT_OF_MEMORY, "a value lost its memory");
+    return MASTERSECRET_OK;
+}
+
+static bool append_fd(DBusMessageIter *map, const char *label, int fd)
+{
+    DBusMessageIter entry;
+
+    return dbus_message_iter_open_container(map, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
+           dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &label) &&
+           dbus_message_iter_append_basic(&entry, DBUS_TYPE_UNIX_FD, &fd) &&
+           dbus_message_iter_close_container(map, &entry);
+}
+
+bool request_append_fds(DBusMessageIter *arguments, const char *const *labels, const int *fds,
+                        size_t count)
+{
+    DBusMessageIter map;
+
+    if (!dbus_message_iter_open_container(arguments, DBUS_TYPE_ARRAY, "{sh}", &map))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!append_fd(&map, labels[i], fds[i]))
+            return false;
+    return dbus_message_iter_close_container(arguments, &map);
+}
