@@ -490,7 +490,8 @@ static void test_slot_names(void **state)
 
 static void test_hashes(void **state)
 {
-    struct iovec parts[] = { { "ab", 2 }, { "c", 1 } }, whole = { "abc", 3 };
+    char text[] = "abc";
+    struct iovec parts[] = { { text, 2 }, { text + 2, 1 } }, whole = { text, 3 };
     uint8_t one[32], other[32], name[32];
     struct keyring *keyring = NULL;
 
