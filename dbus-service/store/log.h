@@ -77,7 +77,7 @@ void log_head(const struct log *log, struct log_head *ret_head);
 /* Reading: the newest durable record of a key. */
 struct log_record {
     uint64_t revision;
-    const uint8_t *record; /* borrowed until the next call on the log */
+    const uint8_t *record; /* borrowed until the next call on the log or return to the loop */
     size_t size;
 };
 
@@ -107,6 +107,7 @@ enum log_event {
     LOG_EVENT_COMPACTED,
     LOG_EVENT_TORN_TAIL,  /* an unacknowledged commit was cut off at start; text: where */
     LOG_EVENT_VIEW_REBUILT,
+    LOG_EVENT_ANCHOR_FAILED, /* the anchor could not be written (tried again); text: why */
 };
 
 struct log_events {

@@ -45,6 +45,8 @@ uint64_t view_count(struct view *view, uint8_t class, const uint8_t scope[RECORD
 uint64_t view_census(struct view *view, uint8_t class, uint32_t generation);
 /* Bytes of all live records with their keys: what compaction would keep. */
 uint64_t view_live_bytes(const struct view *view);
+/* Number of live records of all classes. */
+uint64_t view_live_records(const struct view *view);
 
 /* Stores the position, syncs, closes and renames view.open to view, then syncs the folder. */
 int view_close(struct view *view, const struct view_position *position) MUST_CHECK;
