@@ -1,0 +1,798 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/store/journal.h"
+
+#include "dbus-service/store/anchor.h"
+#include "dbus-service/store/journal_background.h"
+#include "dbus-service/store/journal_pending.h"
+#include "dbus-service/store/journal_start.h"
+#include "dbus-service/store/journal_writer.h"
+#include "dbus-service/store/thread.h"
+#include "dbus-service/store/view.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    ANCHOR_INTERVAL = 10 * 1000,          /* milliseconds */
+    COMPACT_MIN_DEFAULT = 16 * 1024 * 1024,
+};
+
+enum log_state { STATE_STARTING, STATE_RUNNING, STATE_STOPPING, STATE_CLOSING };
+
+/* A thread that runs one function to its end. */
+struct task {
+    struct log *log;
+    void (*run)(struct log *log);
+    pthread_t thread;
+    bool running;
+    atomic_bool ended;
+};
+
+struct log {
+    struct journal_options options;
+    char *anchor_path;
+    uv_async_t async;
+    uv_timer_t timer;
+    int handles; /* open ones */
+    enum log_state state;
+
+    struct task start_task;
+    struct journal_start start;
+    journal_open_done open_done;
+    void *open_userdata;
+
+    struct view *view;
+    bool view_bad; /* not kept when the log is closed */
+    bool read_only;
+    int lock_fd;
+    struct log_head head; /* durable and applied */
+    uint64_t offset;      /* of the journal's end */
+    uint64_t next_revision;
+    struct pending pending;
+    struct writer writer;
+
+    struct background *background;
+    uint64_t verify_records; /* live records when the verification began */
+    uint64_t verify_changes; /* changes applied since */
+    uint64_t compact_after;  /* not below this offset: the last try failed */
+
+    struct task anchor_task;
+    struct anchor anchor; /* what is being, or was last, written */
+    int anchor_result;
+    bool anchored, anchor_failed;
+
+    struct task close_task;
+    void (*close_done)(void *userdata);
+    void *close_userdata;
+};
+
+static void notify(void *userdata)
+{
+    struct log *log = userdata;
+
+    uv_async_send(&log->async);
+}
+
+static void event(struct log *log, enum log_event event, const char *text)
+{
+    if (log->options.events.event)
+        log->options.events.event(log->options.events.userdata, event, text);
+}
+
+/* ---- tasks ---------------------------------------------------------------------------------- */
+
+static void *task_main(void *userdata)
+{
+    struct task *task = userdata;
+
+    task->run(task->log);
+    atomic_store(&task->ended, true);
+    notify(task->log);
+    return NULL;
+}
+
+static int task_start(struct task *task, struct log *log, void (*run)(struct log *log))
+{
+    int r;
+
+    task->log = log;
+    task->run = run;
+    atomic_store(&task->ended, false);
+    r = thread_start(&task->thread, "journal-task", task_main, task);
+    task->running = r == 0;
+    return r;
+}
+
+/* True once, when it has ended. */
+static bool task_collect(struct task *task)
+{
+    if (!task->running || !atomic_load(&task->ended))
+        return false;
+    pthread_join(task->thread, NULL);
+    task->running = false;
+    return true;
+}
+
+/* ---- the anchor ----------------------------------------------------------------------------- */
+
+static bool anchor_is_due(const struct log *log)
+{
+    return log->anchor_path && log->head.revision > 0 &&
+           (!log->anchored || memcmp(&log->anchor.head, &log->head, sizeof(log->head)) != 0);
+}
+
+static void anchor_run(struct log *log)
+{
+    log->anchor_result = anchor_put(log->anchor_path, &log->options.hash, &log->anchor);
+}
+
+static void anchor_begin(struct log *log)
+{
+    if (log->anchor_task.running || !anchor_is_due(log))
+        return;
+    memcpy(log->anchor.realm, log->options.realm, sizeof(log->anchor.realm));
+    log->anchor.head = log->head;
+    log->anchored = false;
+    /* Without a thread it is tried again at the next tick. */
+    if (task_start(&log->anchor_task, log, anchor_run) < 0)
+        log->anchor_task.running = false;
+}
+
+static void anchor_end(struct log *log)
+{
+    bool failed;
+
+    if (!task_collect(&log->anchor_task))
+        return;
+    log->anchored = log->anchor_result == 0;
+    failed = log->anchor_result < 0;
+    if (failed && !log->anchor_failed) {
+        char text[512];
+
+        snprintf(text, sizeof(text), "cannot write the anchor '%s': %s", log->anchor_path,
+                 strerror(-log->anchor_result));
+        event(log, LOG_EVENT_ANCHOR_FAILED, text);
+    }
+    log->anchor_failed = failed;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    anchor_begin(timer->data);
+}
+
+/* ---- the view ------------------------------------------------------------------------------- */
+
+/* The changes stay durable in the journal; the next start builds the view anew. */
+static void view_fail(struct log *log, const char *text)
+{
+    if (log->view_bad)
+        return;
+    log->view_bad = true;
+    event(log, LOG_EVENT_DAMAGED, text);
+}
+
+/* For every result of the view: damage is not to be kept. */
+static int view_checked(struct log *log, int result)
+{
+    if (result == -EBADMSG)
+        view_fail(log, "view: damaged; it is rebuilt at the next start");
+    return result;
+}
+
+static int apply_change(void *userdata, const struct frame_change *change)
+{
+    struct log *log = userdata;
+    int r;
+
+    pending_del(&log->pending, &change->key, change->revision);
+    log->verify_changes++;
+    r = view_apply(log->view, change->revision, &change->key, change->record, change->size);
+    if (r != VIEW_DONE)
+        view_fail(log, "view: cannot be written; it is rebuilt at the next start");
+    return 0;
+}
+
+static void apply_finished(struct log *log, const struct writer_list *finished)
+{
+    for (const struct writer_append *append = finished->first; append; append = append->next) {
+        int r;
+
+        if (append->outcome != LOG_DONE)
+            continue;
+        r = frame_append_walk(append->bytes, append->size, append->revision, apply_change, log);
+        if (r < 0)
+            view_fail(log, "view: cannot be written; it is rebuilt at the next start");
+    }
+}
+
+/* ---- appends -------------------------------------------------------------------------------- */
+
+static bool keys_equal(const struct record_key *a, const struct record_key *b)
+{
+    return a->name_length == b->name_length && a->class == b->class &&
+           memcmp(a->name, b->name, a->name_length) == 0 &&
+           memcmp(a->scope, b->scope, sizeof(a->scope)) == 0;
+}
+
+static bool key_is_valid(const struct record_key *key)
+{
+    return key->class >= 1 && key->class <= RECORD_CLASS_MAX && key->name_length <= RECORD_NAME_MAX;
+}
+
+/* Well-formed, and each key once. */
+static int check_form(const struct log_append *append)
+{
+    for (size_t i = 0; i < append->changes_count; i++) {
+        const struct log_change *change = &append->changes[i];
+        struct record_header header;
+
+        if (!key_is_valid(&change->key) ||
+            record_header_parse(change->record, change->size, &header) < 0)
+            return -EINVAL;
+        for (size_t j = 0; j < i; j++) {
+            if (keys_equal(&append->changes[j].key, &change->key))
+                return -EINVAL;
+        }
+    }
+    for (size_t i = 0; i < append->conditions_count; i++) {
+        if (!key_is_valid(&append->conditions[i].key))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_limits(const struct log_append *append)
+{
+    size_t total = 0;
+
+    if (append->changes_count == 0)
+        return -EINVAL;
+    if (append->changes_count > LOG_CHANGES_MAX || append->conditions_count > LOG_CONDITIONS_MAX)
+        return LOG_TOO_LARGE;
+    for (size_t i = 0; i < append->changes_count; i++) {
+        const struct log_change *change = &append->changes[i];
+
+        if (change->size > RECORD_SIZE_MAX)
+            return LOG_TOO_LARGE;
+        total += 1u + RECORD_SCOPE_SIZE + change->key.name_length + change->size;
+    }
+    return total > LOG_APPEND_MAX ? LOG_TOO_LARGE : 0;
+}
+
+/* The newest record of a key after all that is under way. 0 or -errno. */
+static int newest_state(struct log *log, const struct record_key *key,
+                        struct record_state *ret_state)
+{
+    struct log_record held = { 0 };
+    struct record_header header;
+    int r;
+
+    if (pending_get(&log->pending, key, ret_state))
+        return 0;
+    *ret_state = (struct record_state){ 0 };
+    r = view_checked(log, view_get(log->view, key, &held));
+    if (r <= 0)
+        return r;
+    if (record_header_parse(held.record, held.size, &header) < 0)
+        return view_checked(log, -EBADMSG);
+    ret_state->revision = held.revision;
+    ret_state->version = header.version;
+    ret_state->tombstone = header.kind == RECORD_TOMBSTONE;
+    return 0;
+}
+
+static int judge_conditions(struct log *log, const struct log_append *append)
+{
+    for (size_t i = 0; i < append->conditions_count; i++) {
+        const struct log_condition *condition = &append->conditions[i];
+        struct record_state state;
+        int r = newest_state(log, &condition->key, &state);
+
+        if (r < 0)
+            return r;
+        if (condition->revision == 0 && state.revision != 0 && !state.tombstone)
+            return LOG_CONFLICT;
+        if (condition->revision != 0 && condition->revision != state.revision)
+            return LOG_CONFLICT;
+    }
+    return 0;
+}
+
+/* A version not above the newest was decided on an older record, whatever the conditions say. */
+static int judge_versions(struct log *log, const struct log_append *append)
+{
+    for (size_t i = 0; i < append->changes_count; i++) {
+        const struct log_change *change = &append->changes[i];
+        struct record_header header;
+        struct record_state state;
+        int r = newest_state(log, &change->key, &state);
+
+        if (r < 0)
+            return r;
+        r = record_header_parse(change->record, change->size, &header);
+        if (r < 0)
+            return -EINVAL;
+        if (state.revision != 0 && header.version <= state.version)
+            return LOG_CONFLICT;
+    }
+    return 0;
+}
+
+/* The states that pending_put() writes over, to take an append back. */
+struct undo {
+    bool had;
+    struct record_state state;
+};
+
+static void pending_undo(struct log *log, const struct log_append *append,
+                         const struct undo *undo, size_t count)
+{
+    while (count--) {
+        const struct record_key *key = &append->changes[count].key;
+
+        /* A key that is there already needs no memory. */
+        if (!undo[count].had || pending_put(&log->pending, key, &undo[count].state) < 0)
+            pending_del(&log->pending, key, log->next_revision);
+    }
+}
+
+static int pending_put_all(struct log *log, const struct log_append *append, struct undo *undo)
+{
+    for (size_t i = 0; i < append->changes_count; i++) {
+        const struct log_change *change = &append->changes[i];
+        struct record_header header;
+        struct record_state state = { .revision = log->next_revision };
+        int r;
+
+        r = record_header_parse(change->record, change->size, &header);
+        if (r == 0) {
+            state.version = header.version;
+            state.tombstone = header.kind == RECORD_TOMBSTONE;
+            undo[i].had = pending_get(&log->pending, &change->key, &undo[i].state);
+            r = pending_put(&log->pending, &change->key, &state);
+        }
+        if (r < 0) {
+            pending_undo(log, append, undo, i);
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int queue_append(struct log *log, const struct log_append *append, log_append_done done,
+                        void *userdata)
+{
+    size_t size = frame_append_size(append);
+    CLEANUP_FREE struct writer_append *queued = malloc(sizeof(*queued) + size);
+    struct undo undo[LOG_CHANGES_MAX];
+
+    if (!queued)
+        return LOG_FAILED;
+    *queued = (struct writer_append){
+        .revision = log->next_revision, .done = done, .userdata = userdata, .size = size
+    };
+    frame_append_format(append, queued->bytes, size);
+    if (pending_put_all(log, append, undo) < 0)
+        return LOG_FAILED;
+    if (!writer_queue(&log->writer, queued)) {
+        pending_undo(log, append, undo, append->changes_count);
+        return LOG_FAILED;
+    }
+    (void)STEAL(queued);
+    log->next_revision++;
+    return LOG_DONE;
+}
+
+int log_append(struct log *log, const struct log_append *append, log_append_done done,
+               void *userdata)
+{
+    int r;
+
+    if (log->read_only)
+        return LOG_READ_ONLY;
+    if (log->state != STATE_RUNNING || log->view_bad)
+        return LOG_FAILED;
+    r = check_limits(append);
+    if (r == 0)
+        r = check_form(append);
+    if (r == 0)
+        r = judge_conditions(log, append);
+    if (r == 0)
+        r = judge_versions(log, append);
+    return r == 0 ? queue_append(log, append, done, userdata) : r;
+}
+
+static void call_done(struct writer_list *finished)
+{
+    while (finished->first) {
+        struct writer_append *append = finished->first;
+
+        finished->first = append->next;
+        append->done(append->userdata, append->outcome,
+                     append->outcome == LOG_DONE ? append->revision : 0);
+        free(append);
+    }
+}
+
+/* What was numbered after the head never came to be. */
+static void void_pending(struct log *log)
+{
+    pending_deinit(&log->pending);
+    log->next_revision = log->head.revision + 1;
+}
+
+static bool collect_appends(struct log *log)
+{
+    struct writer_report report;
+
+    writer_collect(&log->writer, &report);
+    apply_finished(log, &report.finished);
+    log->head = report.head;
+    log->offset = report.offset;
+    if (report.failed || report.read_only)
+        void_pending(log);
+    if (report.read_only && !log->read_only) {
+        log->read_only = true;
+        event(log, LOG_EVENT_READ_ONLY, report.text);
+    }
+    call_done(&report.finished);
+    return report.ended;
+}
+
+/* ---- verification and compaction ------------------------------------------------------------ */
+
+static bool compaction_is_due(const struct log *log)
+{
+    return log->offset > log->options.compact_min && log->offset > log->compact_after &&
+           log->offset > 2 * view_live_bytes(log->view);
+}
+
+static void background_begin(struct log *log, void (*run)(struct background *background))
+{
+    int r;
+
+    log->verify_records = view_live_records(log->view);
+    log->verify_changes = 0;
+    r = background_start(&log->options, &log->writer, run, notify, log, &log->background);
+    if (r < 0)
+        log->compact_after = log->offset + log->offset / 4;
+}
+
+static void maybe_compact(struct log *log)
+{
+    if (log->background || log->read_only || log->view_bad || !compaction_is_due(log))
+        return;
+    background_begin(log, background_compact);
+}
+
+static bool counts_agree(const struct log *log)
+{
+    uint64_t matched = log->background->matched;
+
+    return matched + log->verify_changes >= log->verify_records &&
+           matched <= log->verify_records + log->verify_changes;
+}
+
+static void verify_done(struct log *log)
+{
+    if (counts_agree(log))
+        event(log, LOG_EVENT_VERIFIED, "");
+    else
+        view_fail(log, "view: holds other records than the journal; it is rebuilt at the next start");
+}
+
+static void compact_done(struct log *log)
+{
+    log->compact_after = 0;
+    event(log, LOG_EVENT_COMPACTED, "");
+    anchor_begin(log);
+}
+
+static void background_end(struct log *log)
+{
+    struct background *background = log->background;
+
+    if (!background || !atomic_load(&background->ended))
+        return;
+    switch (background->result) {
+    case BACKGROUND_DONE:
+        if (background->run == background_verify)
+            verify_done(log);
+        else
+            compact_done(log);
+        break;
+    case BACKGROUND_CANCELED:
+        break;
+    case BACKGROUND_FAILED:
+        log->compact_after = log->offset + log->offset / 4;
+        break;
+    case BACKGROUND_DAMAGED:
+        log->compact_after = UINT64_MAX;
+        event(log, LOG_EVENT_DAMAGED, background->text);
+        break;
+    case BACKGROUND_MISMATCH:
+        view_fail(log, background->text);
+        break;
+    }
+    log->background = NULL;
+    background_free(background);
+}
+
+/* ---- closing -------------------------------------------------------------------------------- */
+
+static void log_free(struct log *log)
+{
+    pending_deinit(&log->pending);
+    free(log->anchor_path);
+    free(log);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct log *log = handle->data;
+    void (*done)(void *userdata) = log->close_done;
+    void *userdata = log->close_userdata;
+
+    if (--log->handles > 0)
+        return;
+    log_free(log);
+    if (done)
+        done(userdata);
+}
+
+static void close_handles(struct log *log)
+{
+    log->state = STATE_CLOSING;
+    uv_close((uv_handle_t *)&log->async, on_handle_closed);
+    uv_close((uv_handle_t *)&log->timer, on_handle_closed);
+}
+
+/* On a thread: a sync of the view may take its time. */
+static void close_files(struct log *log)
+{
+    const struct view_position position = { log->head, log->offset };
+
+    if (anchor_is_due(log)) {
+        memcpy(log->anchor.realm, log->options.realm, sizeof(log->anchor.realm));
+        log->anchor.head = log->head;
+        anchor_run(log);
+    }
+    /* A view that cannot be kept is rebuilt at the next start, which says so. */
+    if (log->view_bad)
+        view_discard(STEAL(log->view));
+    else if (view_close(STEAL(log->view), &position) < 0)
+        log->view_bad = true;
+    close(log->writer.file.fd);
+    close(log->lock_fd);
+}
+
+static void close_when_idle(struct log *log, bool writer_ended)
+{
+    if (!writer_ended || log->background || log->anchor_task.running || log->close_task.running)
+        return;
+    log->anchor_result = 0;
+    writer_deinit(&log->writer);
+    if (task_start(&log->close_task, log, close_files) < 0) {
+        close_files(log);
+        close_handles(log);
+    }
+}
+
+void log_close(struct log *log, void (*done)(void *userdata), void *userdata)
+{
+    if (!log || log->state != STATE_RUNNING)
+        return;
+    log->state = STATE_STOPPING;
+    log->close_done = done;
+    log->close_userdata = userdata;
+    uv_timer_stop(&log->timer);
+    if (log->background)
+        question_abort(&log->background->question);
+    writer_stop(&log->writer);
+    notify(log);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void start_run(struct log *log)
+{
+    journal_start_run(&log->start);
+}
+
+static void report_progress(struct log *log)
+{
+    uint64_t total = atomic_load(&log->start.total);
+
+    if (total && log->options.events.progress)
+        log->options.events.progress(log->options.events.userdata, atomic_load(&log->start.done),
+                                     total);
+}
+
+static void report_start(struct log *log)
+{
+    char text[64];
+
+    if (log->start.torn_offset) {
+        snprintf(text, sizeof(text), "journal: cut off at byte %llu",
+                 (unsigned long long)log->start.torn_offset);
+        event(log, LOG_EVENT_TORN_TAIL, text);
+    }
+    if (log->start.rebuilt)
+        event(log, LOG_EVENT_VIEW_REBUILT, "");
+}
+
+/* What a start refused leaves nothing behind but the log itself. */
+static void start_refuse(struct log *log, enum log_outcome outcome, const char *text)
+{
+    log->open_done(log->open_userdata, outcome, NULL, text);
+    close_handles(log);
+}
+
+static void start_take_over(struct log *log)
+{
+    struct journal_start *start = &log->start;
+
+    log->view = STEAL(start->view);
+    log->lock_fd = start->lock_fd;
+    log->head = start->file.head;
+    log->offset = start->file.offset;
+    log->next_revision = log->head.revision + 1;
+    log->anchored = start->anchored;
+    log->anchor = start->anchor;
+}
+
+static void start_end(struct log *log)
+{
+    struct journal_start *start = &log->start;
+    int r;
+
+    report_progress(log);
+    if (!task_collect(&log->start_task))
+        return;
+    if (start->outcome != LOG_DONE) {
+        start_refuse(log, start->outcome, start->text);
+        return;
+    }
+    start_take_over(log);
+    log->writer.hash = &log->options.hash;
+    log->writer.notify = notify;
+    log->writer.userdata = log;
+    r = writer_start(&log->writer, &start->file);
+    if (r < 0) {
+        view_discard(STEAL(log->view));
+        close(start->file.fd);
+        close(log->lock_fd);
+        start_refuse(log, LOG_FAILED, "cannot start the journal's thread");
+        return;
+    }
+    log->state = STATE_RUNNING;
+    uv_timer_start(&log->timer, on_timer, ANCHOR_INTERVAL, ANCHOR_INTERVAL);
+    log->open_done(log->open_userdata, LOG_DONE, log, "");
+    report_start(log);
+    if (log->state == STATE_RUNNING && !start->rebuilt && log->head.revision > 0)
+        background_begin(log, background_verify);
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct log *log = async->data;
+    bool writer_ended;
+
+    if (log->state == STATE_STARTING) {
+        start_end(log);
+        return;
+    }
+    if (log->close_task.running) {
+        if (task_collect(&log->close_task))
+            close_handles(log);
+        return;
+    }
+    if (log->state == STATE_CLOSING)
+        return;
+    writer_ended = collect_appends(log);
+    if (log->background)
+        question_answer(&log->background->question, log->view_bad ? NULL : log->view);
+    background_end(log);
+    anchor_end(log);
+    if (log->state == STATE_STOPPING)
+        close_when_idle(log, writer_ended);
+    else
+        maybe_compact(log);
+}
+
+/* The handles are open after success; log->handles says how many. */
+static int open_handles(struct log *log, uv_loop_t *loop)
+{
+    int r;
+
+    r = uv_timer_init(loop, &log->timer);
+    if (r < 0)
+        return r;
+    log->timer.data = log;
+    log->handles++;
+    r = uv_async_init(loop, &log->async, on_async);
+    if (r < 0)
+        return r;
+    log->async.data = log;
+    log->handles++;
+    return 0;
+}
+
+static void abandon(struct log *log)
+{
+    if (log->handles == 0) {
+        log_free(log);
+        return;
+    }
+    log->state = STATE_CLOSING;
+    if (log->handles > 1)
+        uv_close((uv_handle_t *)&log->async, on_handle_closed);
+    uv_close((uv_handle_t *)&log->timer, on_handle_closed);
+}
+
+static int begin(struct log *log)
+{
+    int r;
+
+    r = open_handles(log, log->options.loop);
+    if (r < 0)
+        return r;
+    log->start.options = &log->options;
+    log->start.notify = notify;
+    log->start.userdata = log;
+    return task_start(&log->start_task, log, start_run);
+}
+
+int journal_open(const struct journal_options *options, journal_open_done done, void *userdata)
+{
+    struct log *log = calloc(1, sizeof(*log));
+    int r;
+
+    if (!log)
+        return -ENOMEM;
+    log->options = *options;
+    if (!log->options.compact_min)
+        log->options.compact_min = COMPACT_MIN_DEFAULT;
+    log->open_done = done;
+    log->open_userdata = userdata;
+    log->anchor_path = options->anchor_path ? strdup(options->anchor_path) : NULL;
+    log->options.anchor_path = log->anchor_path;
+    r = options->anchor_path && !log->anchor_path ? -ENOMEM : begin(log);
+    if (r < 0)
+        abandon(log);
+    return r;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+void log_head(const struct log *log, struct log_head *ret_head)
+{
+    *ret_head = log->head;
+}
+
+int log_get(struct log *log, const struct record_key *key, struct log_record *ret_record)
+{
+    if (!log->view || log->view_bad)
+        return -EBADMSG;
+    return view_checked(log, view_get(log->view, key, ret_record));
+}
+
+int log_list(struct log *log, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
+             uint64_t *cursor, size_t limit, log_list_each each, void *userdata)
+{
+    if (!log->view || log->view_bad)
+        return -EBADMSG;
+    return view_checked(log, view_list(log->view, class, scope, cursor, limit, each, userdata));
+}
+
+uint64_t log_count(struct log *log, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE])
+{
+    return log->view ? view_count(log->view, class, scope) : 0;
+}
+
+uint64_t log_census(struct log *log, uint8_t class, uint32_t generation)
+{
+    return log->view ? view_census(log->view, class, generation) : 0;
+}

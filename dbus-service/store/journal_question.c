@@ -1,0 +1,113 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/store/journal_question.h"
+
+#include <errno.h>
+#include <string.h>
+
+void question_init(struct question *question, void (*notify)(void *userdata), void *userdata)
+{
+    *question = (struct question){ .notify = notify, .userdata = userdata };
+    pthread_mutex_init(&question->mutex, NULL);
+    pthread_cond_init(&question->answered, NULL);
+}
+
+void question_deinit(struct question *question)
+{
+    pthread_cond_destroy(&question->answered);
+    pthread_mutex_destroy(&question->mutex);
+}
+
+bool question_add(struct question_batch *batch, const struct frame_change *change)
+{
+    uint8_t *record = batch->bytes + batch->used;
+
+    if (batch->count == QUESTION_BATCH || change->size > sizeof(batch->bytes) - batch->used)
+        return false;
+    memcpy(record, change->record, change->size);
+    batch->used += change->size;
+    batch->items[batch->count].change = *change;
+    batch->items[batch->count++].change.record = record;
+    return true;
+}
+
+int question_ask(struct question *question, struct question_batch *batch)
+{
+    int r;
+
+    if (batch->count == 0)
+        return 0;
+    pthread_mutex_lock(&question->mutex);
+    if (!question->aborted) {
+        question->batch = batch;
+        question->notify(question->userdata);
+    }
+    while (question->batch && !question->aborted)
+        pthread_cond_wait(&question->answered, &question->mutex);
+    question->batch = NULL;
+    r = question->aborted ? -ECANCELED : question->result;
+    pthread_mutex_unlock(&question->mutex);
+    return r;
+}
+
+static enum question_answer judge(const struct frame_change *change, const struct log_record *held)
+{
+    struct record_header header;
+
+    if (held->revision > change->revision)
+        return QUESTION_SUPERSEDED;
+    if (held->revision < change->revision || held->size != change->size ||
+        memcmp(held->record, change->record, change->size) != 0)
+        return QUESTION_MISMATCH;
+    if (record_header_parse(held->record, held->size, &header) < 0)
+        return QUESTION_MISMATCH;
+    return header.kind == RECORD_TOMBSTONE ? QUESTION_TOMBSTONE : QUESTION_CURRENT;
+}
+
+static int answer(struct question_batch *batch, struct view *view)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct frame_change *change = &batch->items[i].change;
+        struct log_record held = { 0 };
+        int r = view_get(view, &change->key, &held);
+
+        if (r < 0)
+            return r;
+        batch->items[i].answer = r ? judge(change, &held) : QUESTION_MISMATCH;
+        if (!batch->forget || batch->items[i].answer != QUESTION_TOMBSTONE)
+            continue;
+        r = view_forget(view, &change->key);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void question_answer(struct question *question, struct view *view)
+{
+    pthread_mutex_lock(&question->mutex);
+    if (question->batch && !question->aborted) {
+        question->result = view ? answer(question->batch, view) : -EBADMSG;
+        question->batch = NULL;
+        pthread_cond_signal(&question->answered);
+    }
+    pthread_mutex_unlock(&question->mutex);
+}
+
+void question_abort(struct question *question)
+{
+    pthread_mutex_lock(&question->mutex);
+    question->aborted = true;
+    pthread_cond_signal(&question->answered);
+    pthread_mutex_unlock(&question->mutex);
+}
+
+bool question_is_aborted(struct question *question)
+{
+    bool aborted;
+
+    pthread_mutex_lock(&question->mutex);
+    aborted = question->aborted;
+    pthread_mutex_unlock(&question->mutex);
+    return aborted;
+}

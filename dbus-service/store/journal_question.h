@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Small batches of questions about the view, asked by a thread of the background and answered on
+ * the loop, which is never held up for long: verification and compaction walk over the journal and
+ * ask, for each record, what the view makes of it. */
+#ifndef STORE_JOURNAL_QUESTION_H
+#define STORE_JOURNAL_QUESTION_H
+
+#include "dbus-service/store/journal_frame.h"
+#include "dbus-service/store/view.h"
+
+#include <pthread.h>
+
+#define QUESTION_BATCH 64
+#define QUESTION_BYTES (1024 * 1024) /* of records waiting in one batch; one record always fits */
+
+enum question_answer {
+    QUESTION_CURRENT = 0, /* the view's record is this one, and live */
+    QUESTION_TOMBSTONE,   /* the view's record is this one, a tombstone */
+    QUESTION_SUPERSEDED,  /* the view holds a newer one */
+    QUESTION_MISMATCH,    /* the view holds an older one, none, or other bytes */
+};
+
+struct question_batch {
+    bool forget; /* tombstones that are still current are forgotten, which answers nothing */
+    size_t count;
+    struct {
+        struct frame_change change; /* the record stands in `bytes` */
+        enum question_answer answer;
+    } items[QUESTION_BATCH];
+    size_t used;
+    uint8_t bytes[QUESTION_BYTES];
+};
+
+struct question {
+    pthread_mutex_t mutex;
+    pthread_cond_t answered;
+    struct question_batch *batch; /* waiting for its answer, or NULL */
+    int result;
+    bool aborted;
+    void (*notify)(void *userdata);
+    void *userdata;
+};
+
+void question_init(struct question *question, void (*notify)(void *userdata), void *userdata);
+void question_deinit(struct question *question);
+/* Copies a record into the batch; false when it has no room left. */
+bool question_add(struct question_batch *batch, const struct frame_change *change);
+/* On the asking thread: waits for the answers. 0; -ECANCELED when aborted; -errno of the view. */
+int question_ask(struct question *question, struct question_batch *batch) MUST_CHECK;
+/* On the loop: answers what waits. The view may be NULL (answers -EBADMSG). */
+void question_answer(struct question *question, struct view *view);
+/* On the loop: all asking ends with -ECANCELED, now and later. */
+void question_abort(struct question *question);
+bool question_is_aborted(struct question *question);
+
+#endif
