@@ -91,7 +91,7 @@ struct application_draft {
 };
 
 /* Names in the lists must be known to the name service: the caller has checked them (see
- * application_draft_accounts in identity.h). All: 0 when taken, then `done`; else code or -errno. */
+ * identity_draft_known in identity.h). All: 0 when taken, then `done`; else code or -errno. */
 int application_create(struct application_set *set, const struct application_draft *draft,
                        realm_write_done done, void *userdata, struct failure *failure) MUST_CHECK;
 int application_update(struct application_set *set, const struct application *application,

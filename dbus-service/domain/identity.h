@@ -57,5 +57,10 @@ int identity_target(const struct identity *identity, struct realm *realm,
 /* Checks that each name in a list is known. ret_unknown: index of the first unknown, or count. */
 int identity_names_known(const struct identity *identity, const struct name_list *names,
                          const struct account_waiter *waiter, size_t *ret_unknown) MUST_CHECK;
+/* The same for a draft's users, admins and agents ("none" is no account). ret_unknown: the first unknown
+ * entry, borrowed from the draft, or NULL. */
+int identity_draft_known(const struct identity *identity, const struct application_draft *draft,
+                         const struct account_waiter *waiter,
+                         const char **ret_unknown) MUST_CHECK;
 
 #endif

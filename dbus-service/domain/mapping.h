@@ -45,6 +45,9 @@ struct mapping {
 int mapping_get(struct realm *realm, const struct application *application,
                 const struct account_name *account, struct mapping **ret_mapping,
                 struct failure *failure) MUST_CHECK;
+/* Is there one? 1, 0, or -errno; nothing is opened. */
+int mapping_exists(struct realm *realm, const struct application *application,
+                   const struct account_name *account) MUST_CHECK;
 void mapping_free(struct mapping *mapping);
 CLEANUP_DEFINE(mapping, struct mapping, mapping_free)
 #define CLEANUP_MAPPING CLEANUP(mapping_cleanup)
