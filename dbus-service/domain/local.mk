@@ -4,11 +4,25 @@
 dbus_service_libservice_la_SOURCES += \
     %D%/access.c \
     %D%/access.h \
+    %D%/account.c \
     %D%/account.h \
+    %D%/application.c \
     %D%/application.h \
+    %D%/application_internal.h \
+    %D%/application_purge.c \
+    %D%/application_value.c \
+    %D%/audit.c \
     %D%/audit.h \
     %D%/failure.c \
     %D%/failure.h \
+    %D%/identity.c \
     %D%/identity.h \
+    %D%/mapping.c \
     %D%/mapping.h \
-    %D%/realm.h
+    %D%/mapping_internal.h \
+    %D%/mapping_value.c \
+    %D%/realm.c \
+    %D%/realm.h \
+    %D%/realm_internal.h \
+    %D%/realm_outcome.c \
+    %D%/realm_record.c

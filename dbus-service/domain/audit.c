@@ -1,0 +1,259 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Not syslog(3), which blocks when the socket is full and takes any text as it is. */
+#include "dbus-service/domain/audit.h"
+
+#include <errno.h>
+#include <paths.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+
+#define LINE_SIZE 2048
+#define TAG "mastersecretd"
+
+static struct {
+    struct audit_settings settings;
+    int fd;
+    unsigned long lost;
+} audit = {
+    .settings = {.success = AUDIT_KEEP_ADMINISTRATION, .failure = AUDIT_KEEP_ALL},
+    .fd = -1,
+};
+
+/* ---- The line ---- */
+
+struct line {
+    char text[LINE_SIZE];
+    size_t length;
+};
+
+/* Whole or not at all, so that no escape or quote is cut in two. */
+static void line_put(struct line *line, const char *text, size_t length)
+{
+    if (length > sizeof(line->text) - 1 - line->length)
+        return;
+    memcpy(line->text + line->length, text, length);
+    line->length += length;
+    line->text[line->length] = '\0';
+}
+
+static void __attribute__((__format__(__printf__, 2, 3)))
+line_format(struct line *line, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (length > 0 && (size_t)length < sizeof(text))
+        line_put(line, text, (size_t)length);
+}
+
+/* Length of the UTF-8 character at `text` if it may stand as it is, else 0: then its first byte is
+ * escaped. Control characters, C1 included, and U+2028/2029 would begin a line somewhere. */
+static size_t character_plain(const char *text, size_t left)
+{
+    unsigned char c = (unsigned char)text[0];
+    size_t length = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+
+    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+        return 0;
+    if (length > left || (length > 1 && !text_is_utf8(text, length, length)))
+        return 0;
+    if (c == 0xc2 && (unsigned char)text[1] < 0xa0)
+        return 0;
+    if (length == 3 && memcmp(text, "\xe2\x80\xa8", 2) == 0 &&
+        ((unsigned char)text[2] == 0xa8 || (unsigned char)text[2] == 0xa9))
+        return 0;
+    return length;
+}
+
+/* Room is kept for the closing quote. */
+static void line_put_quoted(struct line *line, const char *text, size_t maximum)
+{
+    size_t left = strlen(text);
+    size_t end = line->length + maximum;
+
+    if (line->length + 8 > sizeof(line->text))
+        return;
+    line_put(line, "\"", 1);
+    while (left > 0 && line->length + 6 < sizeof(line->text) && line->length < end) {
+        size_t length = character_plain(text, left);
+        char escape[5];
+
+        snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)*text);
+        if (length > 0)
+            line_put(line, text, length);
+        else
+            line_put(line, escape, 4);
+        length = length > 0 ? length : 1;
+        text += length;
+        left -= length;
+    }
+    line_put(line, "\"", 1);
+}
+
+static void line_put_pair(struct line *line, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    line_format(line, " %s=", key);
+    /* 255 bytes all escaped; a long reason or detail is cut before it crowds out the rest. */
+    line_put_quoted(line, text, 4 * NAME_MAX_BYTES / 2);
+}
+
+static const char *event_word(enum audit_id id)
+{
+    switch (id) {
+#define X(number, name, word, level)                                                               \
+    case AUDIT_##name:                                                                             \
+        return word;
+        AUDIT_TABLE(X)
+#undef X
+    }
+    return "unknown";
+}
+
+static enum audit_level event_level(enum audit_id id)
+{
+    switch (id) {
+#define X(number, name, word, level)                                                               \
+    case AUDIT_##name:                                                                             \
+        return level;
+        AUDIT_TABLE(X)
+#undef X
+    }
+    return AUDIT_ADMINISTRATION;
+}
+
+static bool event_failed(const struct audit_event *event)
+{
+    return event->failure && event->failure->code != ERROR_NONE;
+}
+
+static bool event_is_kept(const struct audit_event *event)
+{
+    enum audit_threshold threshold =
+        event_failed(event) ? audit.settings.failure : audit.settings.success;
+
+    return threshold == AUDIT_KEEP_ALL ||
+           (threshold == AUDIT_KEEP_ADMINISTRATION && event_level(event->id) == AUDIT_ADMINISTRATION);
+}
+
+static int event_priority(const struct audit_event *event)
+{
+    if (event_failed(event))
+        return LOG_WARNING;
+    return event_level(event->id) == AUDIT_ADMINISTRATION ? LOG_NOTICE : LOG_INFO;
+}
+
+static void line_put_head(struct line *line, int priority)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = time(NULL);
+    struct tm tm = {0};
+
+    localtime_r(&now, &tm);
+    line_format(line, "<%d>%s %2d %02d:%02d:%02d " TAG "[%d]: ", LOG_AUTH | priority,
+                months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, getpid());
+}
+
+static void line_put_event(struct line *line, const struct audit_event *event)
+{
+    bool failed = event_failed(event);
+
+    line_format(line, "MS%04d %s %s", (int)event->id, event_word(event->id),
+                failed ? "failed" : "ok");
+    if (failed)
+        line_format(line, " error=%s",
+                    error_name(event->failure->code) + strlen(BUS_ERROR_PREFIX));
+    if (event->has_caller) {
+        line_format(line, " uid=%lu", (unsigned long)event->uid);
+        if (event->pid > 0)
+            line_format(line, " pid=%ld", (long)event->pid);
+        if (event->door)
+            line_format(line, " door=%s", event->door);
+    }
+    if (audit.lost > 0)
+        line_format(line, " lost=%lu", audit.lost);
+    line_put_pair(line, "application", event->application);
+    line_put_pair(line, "user", event->user);
+    if (failed)
+        line_put_pair(line, "reason", event->failure->text);
+    line_put_pair(line, "detail", event->detail);
+}
+
+/* ---- The socket ---- */
+
+static void audit_disconnect(void)
+{
+    if (audit.fd >= 0)
+        close(audit.fd);
+    audit.fd = -1;
+}
+
+static bool audit_connect(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+
+    if (audit.fd >= 0)
+        return true;
+    audit.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (audit.fd < 0)
+        return false;
+    if (connect(audit.fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return true;
+    audit_disconnect();
+    return false;
+}
+
+static bool audit_send(const struct line *line)
+{
+    if (!audit_connect())
+        return false;
+    if (send(audit.fd, line->text, line->length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        return true;
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+        audit_disconnect();
+    return false;
+}
+
+void audit_open(const struct audit_settings *settings)
+{
+    audit_set(settings);
+    tzset(); /* localtime_r() need not */
+    (void)audit_connect();
+}
+
+void audit_set(const struct audit_settings *settings)
+{
+    audit.settings = *settings;
+}
+
+void audit_close(void)
+{
+    audit_disconnect();
+    audit.lost = 0;
+}
+
+void audit_write(const struct audit_event *event)
+{
+    struct line line = {.length = 0};
+
+    if (!event_is_kept(event))
+        return;
+    line_put_head(&line, event_priority(event));
+    line_put_event(&line, event);
+    /* Twice: a syslog that was restarted has left the old socket dead. */
+    if (audit_send(&line) || (audit.fd < 0 && audit_send(&line)))
+        audit.lost = 0;
+    else
+        audit.lost++;
+}

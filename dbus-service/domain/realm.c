@@ -1,0 +1,588 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/realm_internal.h"
+#include "dbus-service/store/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* Generate and unseal: keyring on a worker, then the journal. Seal: the journal is closed. */
+struct realm_task {
+    struct realm *realm;
+    realm_done done;
+    void *userdata;
+    /* For the worker; strings are the task's, paths the realm's. */
+    struct slot_sources sources;
+    enum slot_kind slot;
+    struct secret *passphrase;
+    struct secret *backup_passphrase;
+    char *hint;
+    char *location;
+    int backup_fd;
+    /* From the worker. */
+    int outcome;
+    struct keyring *keyring;
+};
+
+struct realm_waiter {
+    void (*retry)(void *userdata);
+    void *userdata;
+    struct realm_waiter *next;
+};
+
+static const char *const state_names[] = {
+    [REALM_UNCONFIGURED] = "unconfigured", [REALM_SEALED] = "sealed",
+    [REALM_REBUILDING] = "rebuilding",     [REALM_READY] = "ready",
+    [REALM_READ_ONLY] = "read-only",
+};
+
+const char *realm_state_name(enum realm_state state)
+{
+    return state_names[state];
+}
+
+static void set_state(struct realm *realm, enum realm_state state)
+{
+    enum realm_state old = realm->state;
+
+    if (old == state)
+        return;
+    realm->state = state;
+    if (realm->options.events.state_changed)
+        realm->options.events.state_changed(realm->options.events.userdata, old, state);
+}
+
+/* ---- Facts ---- */
+
+enum realm_state realm_state(const struct realm *realm)
+{
+    return realm->state;
+}
+
+int realm_check_readable(const struct realm *realm, struct failure *failure)
+{
+    switch (realm->state) {
+    case REALM_UNCONFIGURED:
+        return failure_set(failure, ERROR_UNCONFIGURED, NULL);
+    case REALM_SEALED:
+        return failure_set(failure, ERROR_SEALED, NULL);
+    case REALM_REBUILDING:
+        return failure_set(failure, ERROR_REBUILDING, NULL);
+    case REALM_READY:
+    case REALM_READ_ONLY:
+        break;
+    }
+    return realm->log ? 0 : failure_set(failure, ERROR_SEALED, NULL);
+}
+
+const struct keyring *realm_keyring(const struct realm *realm)
+{
+    return realm->state == REALM_SEALED || realm->state == REALM_UNCONFIGURED ? NULL
+                                                                              : realm->keyring;
+}
+
+struct log *realm_log(const struct realm *realm)
+{
+    return realm->log;
+}
+
+const char *realm_slot_used(const struct realm *realm)
+{
+    const char *name = realm_keyring(realm) ? slot_kind_name(realm->slot_used) : NULL;
+
+    return name ? name : "";
+}
+
+void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret_total,
+                    uint64_t *ret_left_usec)
+{
+    uint64_t elapsed = (uv_hrtime() - realm->progress_began) / 1000;
+    uint64_t done = realm->progress_done;
+    bool rebuilding = realm->state == REALM_REBUILDING;
+
+    *ret_done = rebuilding ? done : 0;
+    *ret_total = rebuilding ? realm->progress_total : 0;
+    *ret_left_usec = 0;
+    if (rebuilding && done > 0 && done < realm->progress_total)
+        *ret_left_usec =
+            (uint64_t)((double)elapsed * (double)(realm->progress_total - done) / (double)done);
+}
+
+/* ---- Retries after a conflict ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct realm *realm = timer->data;
+    struct realm_waiter *waiter = STEAL(realm->waiters);
+
+    while (waiter) {
+        struct realm_waiter *next = waiter->next;
+
+        waiter->retry(waiter->userdata);
+        free(waiter);
+        waiter = next;
+    }
+}
+
+/* By the timer, since the changes of one commit end one after the other, in one turn. */
+void realm_settled(struct realm *realm)
+{
+    if (realm->waiters)
+        uv_timer_start(&realm->timer, on_timer, 0, 0);
+}
+
+int realm_retry_later(struct realm *realm, void (*retry)(void *userdata), void *userdata)
+{
+    struct realm_waiter *waiter = malloc(sizeof(*waiter));
+    struct realm_waiter **end = &realm->waiters;
+
+    if (!waiter)
+        return -ENOMEM;
+    *waiter = (struct realm_waiter){.retry = retry, .userdata = userdata};
+    while (*end)
+        end = &(*end)->next;
+    *end = waiter;
+    if (realm->appends == 0)
+        uv_timer_start(&realm->timer, on_timer, 1, 0);
+    return 0;
+}
+
+/* ---- Life ---- */
+
+int realm_new(const struct realm_options *options, struct realm **ret_realm)
+{
+    struct realm *realm;
+    int r = keyring_exists(options->folder_fd);
+
+    if (r < 0)
+        return r;
+    realm = calloc(1, sizeof(*realm));
+    if (!realm)
+        return -ENOMEM;
+    realm->options = *options;
+    realm->state = r == KEYRING_DONE ? REALM_SEALED : REALM_UNCONFIGURED;
+    r = uv_timer_init(options->loop, &realm->timer);
+    if (r < 0) {
+        free(realm);
+        return r;
+    }
+    realm->timer.data = realm;
+    *ret_realm = realm;
+    return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct realm *realm = handle->data;
+    void (*done)(void *userdata) = realm->close_done;
+    void *userdata = realm->close_userdata;
+
+    free(realm);
+    if (done)
+        done(userdata);
+}
+
+static void close_keyring(void *userdata)
+{
+    struct realm *realm = userdata;
+
+    on_timer(&realm->timer); /* whoever waits is told now that the realm is sealed */
+    keyring_free(STEAL(realm->keyring));
+    uv_close((uv_handle_t *)&realm->timer, on_timer_closed);
+}
+
+static void close_begin(struct realm *realm)
+{
+    realm->state = realm->state == REALM_UNCONFIGURED ? REALM_UNCONFIGURED : REALM_SEALED;
+    if (realm->log)
+        log_close(STEAL(realm->log), close_keyring, realm);
+    else
+        close_keyring(realm);
+}
+
+void realm_close(struct realm *realm, void (*done)(void *userdata), void *userdata)
+{
+    realm->closing = true;
+    realm->close_done = done;
+    realm->close_userdata = userdata;
+    if (!realm->task)
+        close_begin(realm);
+}
+
+/* ---- Tasks ---- */
+
+static void task_free(struct realm_task *task)
+{
+    if (!task)
+        return;
+    secret_free(task->passphrase);
+    secret_free(task->backup_passphrase);
+    free(task->hint);
+    free(task->location);
+    if (task->backup_fd >= 0)
+        close(task->backup_fd);
+    free(task);
+}
+CLEANUP_DEFINE(task, struct realm_task, task_free)
+
+static void task_end(struct realm_task *task, const struct failure *failure)
+{
+    struct realm *realm = task->realm;
+
+    realm->task = NULL;
+    if (task->done)
+        task->done(task->userdata, failure);
+    task_free(task);
+    if (realm->closing)
+        close_begin(realm);
+}
+
+static int task_new(struct realm *realm, realm_done done, void *userdata,
+                    struct realm_task **ret_task, struct failure *failure)
+{
+    struct realm_task *task;
+
+    if (realm->task || realm->closing)
+        return failure_set(failure, ERROR_LIMITS_EXCEEDED,
+                           "the master secret is being generated, opened or closed right now");
+    task = calloc(1, sizeof(*task));
+    if (!task)
+        return -ENOMEM;
+    task->realm = realm;
+    task->done = done;
+    task->userdata = userdata;
+    task->backup_fd = -1;
+    *ret_task = task;
+    return 0;
+}
+
+static int task_submit(struct realm_task *task, void (*run)(void *userdata),
+                       void (*done)(void *userdata), struct failure *failure)
+{
+    int r = work_submit(task->realm->options.work, WORK_KDF, run, done, task);
+
+    if (r == -EBUSY)
+        return failure_set(failure, ERROR_LIMITS_EXCEEDED, NULL);
+    if (r < 0)
+        return failure_from_errno(failure, r, "cannot begin");
+    task->realm->task = task;
+    return 0;
+}
+
+/* ---- The journal ---- */
+
+static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
+{
+    const struct realm *realm = userdata;
+
+    keyring_log_hash(realm->keyring, parts, count, ret_hash);
+}
+
+static void log_random(void *userdata, uint8_t *ret_bytes, size_t length)
+{
+    (void)userdata;
+    random_bytes(ret_bytes, length);
+}
+
+static void on_log_event(void *userdata, enum log_event event, const char *text)
+{
+    struct realm *realm = userdata;
+
+    if (event == LOG_EVENT_READ_ONLY) {
+        realm->storage_failed = true;
+        if (realm->state == REALM_READY)
+            set_state(realm, REALM_READ_ONLY);
+    }
+    if (realm->options.events.log_event)
+        realm->options.events.log_event(realm->options.events.userdata, event, text);
+}
+
+static void on_log_progress(void *userdata, uint64_t done, uint64_t total)
+{
+    struct realm *realm = userdata;
+
+    realm->progress_done = done;
+    realm->progress_total = total;
+    if (!realm->log && realm->task)
+        set_state(realm, REALM_REBUILDING);
+}
+
+static void on_log_open(void *userdata, enum log_outcome outcome, struct log *log, const char *text)
+{
+    struct realm_task *task = userdata;
+    struct realm *realm = task->realm;
+    struct failure failure;
+
+    realm_failure_log(&failure, outcome, text);
+    if (outcome == LOG_DONE) {
+        realm->log = log;
+        set_state(realm, realm->storage_failed ? REALM_READ_ONLY : REALM_READY);
+    } else {
+        set_state(realm, REALM_SEALED);
+        keyring_free(STEAL(realm->keyring));
+    }
+    task_end(task, &failure);
+}
+
+static int journal_begin(struct realm_task *task)
+{
+    struct realm *realm = task->realm;
+    struct journal_options options = {
+        .loop = realm->options.loop,
+        .folder_fd = realm->options.folder_fd,
+        .anchor_path = realm->options.anchor_path,
+        .hash = {.hash = log_hash, .random = log_random, .userdata = realm},
+        .events = {.event = on_log_event, .progress = on_log_progress, .userdata = realm},
+    };
+
+    memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
+    realm->storage_failed = false;
+    realm->progress_done = 0;
+    realm->progress_total = 0;
+    realm->progress_began = uv_hrtime();
+    return journal_open(&options, on_log_open, task);
+}
+
+/* The worker is back with the keyring or without. */
+static void on_keyring(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct realm *realm = task->realm;
+    struct failure failure;
+    int r = task->outcome;
+
+    if (r == KEYRING_DONE) {
+        realm->keyring = STEAL(task->keyring);
+        realm->slot_used = task->slot;
+        r = journal_begin(task);
+        if (r == 0)
+            return;
+        keyring_free(STEAL(realm->keyring));
+        set_state(realm, REALM_SEALED);
+    }
+    if (r < 0)
+        failure_from_errno(&failure, r, "cannot open the keyring or the journal");
+    else
+        realm_failure_keyring(&failure, realm, (enum keyring_outcome)r, task->passphrase != NULL);
+    task_end(task, &failure);
+}
+
+/* ---- Generate ---- */
+
+static void run_generate(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct keyring_generate request = {
+        .folder_fd = task->realm->options.folder_fd,
+        .slot = task->slot,
+        .sources = task->sources,
+        .backup_passphrase = task->backup_passphrase,
+        .backup_hint = task->hint,
+        .backup_location = task->location,
+        .backup_fd = task->backup_fd,
+    };
+
+    task->outcome = keyring_generate(&request, &task->keyring);
+}
+
+static bool passphrase_fits(const struct secret *passphrase)
+{
+    return passphrase && passphrase->length >= PASSPHRASE_MIN_BYTES &&
+           passphrase->length <= PASSPHRASE_MAX_BYTES;
+}
+
+/* A journal or anchor without a keyring belongs to a realm whose keys are gone from here: a new
+ * keyring could never open it, so that is said before one is made. */
+static int check_unused(const struct realm *realm, struct failure *failure)
+{
+    const char *anchor = realm->options.anchor_path;
+
+    if (faccessat(realm->options.folder_fd, "journal", F_OK, 0) == 0)
+        return failure_set(failure, ERROR_DAMAGED,
+                           "the state folder holds a journal but no keyring: put the keyring back, "
+                           "or move the journal away");
+    if (anchor && access(anchor, F_OK) == 0)
+        return failure_set(failure, ERROR_ROLLED_BACK,
+                           "there is an anchor (%s) but no keyring: put the state folder back, or "
+                           "move the anchor away", anchor);
+    return 0;
+}
+
+static int check_slot(const struct realm *realm, enum slot_kind slot, struct failure *failure)
+{
+    switch (slot) {
+    case SLOT_KEYFILE:
+        return realm->options.keyfile_path
+                   ? 0
+                   : failure_set(failure, ERROR_INVALID_ARGUMENT, "no key file is configured");
+    case SLOT_CREDENTIAL:
+        return realm->options.credential_path
+                   ? 0
+                   : failure_set(failure, ERROR_INVALID_ARGUMENT,
+                                 "the service was started without a credential");
+    case SLOT_PASSPHRASE:
+        return 0;
+    }
+    return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                       "slot is \"keyfile\", \"credential\" or \"passphrase\"");
+}
+
+static int check_generate(const struct realm *realm, const struct realm_generate *request,
+                          struct failure *failure)
+{
+    const struct secret *second = request->slot_passphrase;
+    int r;
+
+    if (realm->state != REALM_UNCONFIGURED)
+        return failure_set(failure, ERROR_ALREADY_CONFIGURED, NULL);
+    if (!passphrase_fits(request->backup_passphrase) || (second && !passphrase_fits(second)))
+        return realm_failure_keyring(failure, realm, KEYRING_PASSPHRASE_LENGTH, true);
+    if (!text_is_utf8(request->hint, strlen(request->hint), HINT_MAX_BYTES))
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "hint is UTF-8 of at most %d bytes",
+                           HINT_MAX_BYTES);
+    if (!text_is_utf8(request->location, strlen(request->location), TEXT_MAX_BYTES - 1))
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "location is UTF-8 of at most %d bytes",
+                           TEXT_MAX_BYTES - 1);
+    r = check_slot(realm, request->slot, failure);
+    return r != 0 ? r : check_unused(realm, failure);
+}
+
+/* Only the material of the slot to be made. */
+static void generate_sources(struct realm_task *task)
+{
+    const struct realm_options *options = &task->realm->options;
+
+    task->sources = (struct slot_sources){0};
+    if (task->slot == SLOT_KEYFILE)
+        task->sources.keyfile = options->keyfile_path;
+    else if (task->slot == SLOT_CREDENTIAL)
+        task->sources.credential = options->credential_path;
+    else
+        task->sources.passphrase = task->passphrase ? task->passphrase : task->backup_passphrase;
+}
+
+static int generate_fill(struct realm_task *task, struct realm_generate *request)
+{
+    task->slot = request->slot;
+    task->backup_passphrase = STEAL(request->backup_passphrase);
+    task->passphrase = STEAL(request->slot_passphrase);
+    task->hint = strdup(request->hint);
+    task->location = strdup(request->location);
+    task->backup_fd = fcntl(request->backup_fd, F_DUPFD_CLOEXEC, 3);
+    if (!task->hint || !task->location)
+        return -ENOMEM;
+    if (task->backup_fd < 0)
+        return -errno;
+    generate_sources(task);
+    return 0;
+}
+
+static int generate_begin(struct realm *realm, struct realm_generate *request, realm_done done,
+                          void *userdata, struct failure *failure)
+{
+    CLEANUP(task_cleanup) struct realm_task *task = NULL;
+    int r = check_generate(realm, request, failure);
+
+    if (r != 0)
+        return r;
+    r = task_new(realm, done, userdata, &task, failure);
+    if (r != 0)
+        return r;
+    r = generate_fill(task, request);
+    if (r == -EBADF)
+        return realm_failure_keyring(failure, realm, KEYRING_BAD_FILE, false);
+    if (r != 0)
+        return r;
+    r = task_submit(task, run_generate, on_keyring, failure);
+    if (r == 0)
+        STEAL(task);
+    return r;
+}
+
+int realm_generate(struct realm *realm, struct realm_generate *request, realm_done done,
+                   void *userdata, struct failure *failure)
+{
+    int r = generate_begin(realm, request, done, userdata, failure);
+
+    secret_free(STEAL(request->backup_passphrase));
+    secret_free(STEAL(request->slot_passphrase));
+    return r;
+}
+
+/* ---- Unseal and seal ---- */
+
+static void run_unseal(void *userdata)
+{
+    struct realm_task *task = userdata;
+
+    task->outcome = keyring_open(task->realm->options.folder_fd, &task->sources, &task->keyring,
+                                 &task->slot);
+}
+
+static int check_unseal(const struct realm *realm, const struct secret *passphrase,
+                        struct failure *failure)
+{
+    if (realm->state == REALM_UNCONFIGURED)
+        return failure_set(failure, ERROR_UNCONFIGURED, NULL);
+    if (realm->state != REALM_SEALED)
+        return failure_set(failure, ERROR_ALREADY_CONFIGURED, "the service is unsealed already (%s)",
+                           realm_state_name(realm->state));
+    if (passphrase && !passphrase_fits(passphrase))
+        return failure_set(failure, ERROR_WRONG_PASSPHRASE, NULL);
+    return 0;
+}
+
+int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done, void *userdata,
+                 struct failure *failure)
+{
+    CLEANUP_SECRET struct secret *owned = passphrase;
+    CLEANUP(task_cleanup) struct realm_task *task = NULL;
+    int r = check_unseal(realm, owned, failure);
+
+    if (r != 0)
+        return r;
+    r = task_new(realm, done, userdata, &task, failure);
+    if (r != 0)
+        return r;
+    if (owned) {
+        task->passphrase = STEAL(owned);
+        task->sources.passphrase = task->passphrase;
+    } else {
+        task->sources.keyfile = realm->options.keyfile_path;
+        task->sources.credential = realm->options.credential_path;
+    }
+    r = task_submit(task, run_unseal, on_keyring, failure);
+    if (r == 0)
+        STEAL(task);
+    return r;
+}
+
+static void on_log_closed(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct failure failure = {.code = ERROR_NONE};
+
+    keyring_free(STEAL(task->realm->keyring));
+    task_end(task, &failure);
+}
+
+int realm_seal(struct realm *realm, realm_done done, void *userdata, struct failure *failure)
+{
+    struct realm_task *task = NULL;
+    int r;
+
+    if (realm->task)
+        return failure_set(failure, ERROR_LIMITS_EXCEEDED,
+                           "the master secret is being generated, opened or closed right now");
+    r = realm_check_readable(realm, failure);
+    if (r != 0)
+        return r;
+    r = task_new(realm, done, userdata, &task, failure);
+    if (r != 0)
+        return r;
+    realm->task = task;
+    set_state(realm, REALM_SEALED);
+    log_close(STEAL(realm->log), on_log_closed, task);
+    return 0;
+}

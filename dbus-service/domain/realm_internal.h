@@ -1,0 +1,61 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of the realm, applications and mappings share and nobody else sees. */
+#ifndef DOMAIN_REALM_INTERNAL_H
+#define DOMAIN_REALM_INTERNAL_H
+
+#include "dbus-service/domain/realm.h"
+
+struct realm_task;
+struct realm_waiter;
+
+struct realm {
+    struct realm_options options;
+    enum realm_state state;
+    struct keyring *keyring;
+    struct log *log;
+    enum slot_kind slot_used;
+    bool storage_failed; /* the log has said so, maybe before it was handed over */
+    uint64_t progress_done;
+    uint64_t progress_total;
+    uint64_t progress_began; /* uv_hrtime() */
+    struct realm_task *task; /* generate, unseal or seal under way: one at a time */
+    size_t appends;          /* under way */
+    struct realm_waiter *waiters;
+    uv_timer_t timer;
+    bool closing;
+    void (*close_done)(void *userdata);
+    void *close_userdata;
+};
+
+/* Outcomes of the floor below as failures: the one place for each. `text` may be NULL. */
+int realm_failure_log(struct failure *failure, enum log_outcome outcome, const char *text);
+int realm_failure_keyring(struct failure *failure, const struct realm *realm,
+                          enum keyring_outcome outcome, bool by_passphrase);
+
+/* Calls `retry` once, on the loop, when an append that is under way now has ended: to decide anew
+ * after a conflict with it. 0 or -ENOMEM. */
+int realm_retry_later(struct realm *realm, void (*retry)(void *userdata),
+                      void *userdata) MUST_CHECK;
+/* An append ended. */
+void realm_settled(struct realm *realm);
+
+/* The newest record of a key without opening it: revision 0 = absent. Unauthenticated: good for
+ * existence and for tombstones. */
+int realm_peek(struct realm *realm, const struct record_key *key, uint64_t *ret_revision,
+               uint64_t *ret_version) MUST_CHECK;
+
+/* A key of `name_length` (at most RECORD_NAME_MAX) bytes; scope NULL = the realm. */
+void realm_key(struct record_key *ret_key, enum record_class class, const uint8_t *scope,
+               const void *name, size_t name_length);
+/* Key of the reservation of a name: scope NULL for application names. `kind` "application" or
+ * "external" (doc/FORMAT, section 4). */
+void realm_reservation_key(const struct realm *realm, struct record_key *ret_key, const char *kind,
+                           const uint8_t *scope, const char *name);
+/* Value of a reservation, and whether it is held by `holder`. */
+int realm_reservation_value(const struct record_key *holder, struct secret **ret_value) MUST_CHECK;
+bool realm_reservation_held_by(const struct secret *value, const struct record_key *holder);
+
+uint64_t realm_now_usec(void); /* CLOCK_REALTIME */
+
+#endif

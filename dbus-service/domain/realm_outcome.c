@@ -1,0 +1,106 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/realm_internal.h"
+
+#include <errno.h>
+
+static int failure_of(struct failure *failure, enum error_code code, const char *text)
+{
+    return text && *text ? failure_set(failure, code, "%s", text)
+                         : failure_set(failure, code, NULL);
+}
+
+int realm_failure_log(struct failure *failure, enum log_outcome outcome, const char *text)
+{
+    switch (outcome) {
+    case LOG_DONE:
+        return failure_of(failure, ERROR_NONE, "done");
+    case LOG_CONFLICT:
+        return failure_of(failure, ERROR_CONFLICT, text);
+    case LOG_TOO_LARGE:
+        return failure_of(failure, ERROR_TOO_LARGE, text);
+    case LOG_READ_ONLY:
+        return failure_of(failure, ERROR_READ_ONLY, text);
+    case LOG_FAILED:
+        return failure_of(failure, ERROR_STORAGE_FAILED, text);
+    case LOG_UNKNOWN:
+        return failure_of(failure, ERROR_OUTCOME_UNKNOWN, text);
+    case LOG_DAMAGED:
+        return failure_of(failure, ERROR_DAMAGED, text);
+    case LOG_ROLLED_BACK:
+        return failure_of(failure, ERROR_ROLLED_BACK, text);
+    case LOG_NEWER:
+        return failure_of(failure, ERROR_NEWER_FORMAT, text);
+    }
+    return failure_of(failure, ERROR_STORAGE_FAILED, text);
+}
+
+/* Names each slot of the keyring and what would open it. */
+static int failure_no_slot(struct failure *failure, const struct realm *realm, const char *reason)
+{
+    const struct realm_options *options = &realm->options;
+    unsigned mask = 0;
+
+    if (keyring_slots(options->folder_fd, &mask) != KEYRING_DONE)
+        mask = 0;
+    return failure_set(failure, ERROR_NO_SLOT_OPENS, "%s;%s%s%s%s%s%s", reason,
+                       mask & (1u << SLOT_CREDENTIAL) ? " slot credential needs the credential " : "",
+                       mask & (1u << SLOT_CREDENTIAL)
+                           ? (options->credential_path ? options->credential_path
+                                                       : "(none was passed to the service)")
+                           : "",
+                       mask & (1u << SLOT_KEYFILE) ? " slot keyfile needs the key file " : "",
+                       mask & (1u << SLOT_KEYFILE)
+                           ? (options->keyfile_path ? options->keyfile_path : "(none is configured)")
+                           : "",
+                       mask & (1u << SLOT_PASSPHRASE)
+                           ? " slot passphrase needs: mastersecret secret unseal"
+                           : "",
+                       mask ? "" : " the keyring's slots cannot be read");
+}
+
+static int failure_wrong_key(struct failure *failure, const struct realm *realm, bool by_passphrase)
+{
+    if (by_passphrase)
+        return failure_set(failure, ERROR_WRONG_PASSPHRASE, NULL);
+    return failure_no_slot(failure, realm,
+                           "the key file or credential found is not this keyring's");
+}
+
+int realm_failure_keyring(struct failure *failure, const struct realm *realm,
+                          enum keyring_outcome outcome, bool by_passphrase)
+{
+    switch (outcome) {
+    case KEYRING_DONE:
+        return failure_of(failure, ERROR_NONE, "done");
+    case KEYRING_ABSENT:
+        return failure_of(failure, ERROR_UNCONFIGURED, NULL);
+    case KEYRING_EXISTS:
+        return failure_of(failure, ERROR_ALREADY_CONFIGURED, NULL);
+    case KEYRING_NO_SLOT:
+        return failure_no_slot(failure, realm,
+                               by_passphrase ? "the keyring has no slot for a passphrase"
+                                             : "no key material for any slot was found");
+    case KEYRING_WRONG_KEY:
+        return failure_wrong_key(failure, realm, by_passphrase);
+    case KEYRING_DAMAGED:
+        return failure_of(failure, ERROR_DAMAGED, "the keyring file is damaged");
+    case KEYRING_NEWER:
+        return failure_of(failure, ERROR_NEWER_FORMAT, "the keyring is of a newer version");
+    case KEYRING_BACKUP_FAILED:
+        return failure_of(failure, ERROR_BACKUP_FAILED, NULL);
+    case KEYRING_BAD_FILE:
+        return failure_of(failure, ERROR_BAD_DESCRIPTOR,
+                          "\"backup\" must be an empty regular file of your own, mode 0600, opened "
+                          "for reading and writing");
+    case KEYRING_PASSPHRASE_LENGTH:
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "a passphrase has %d to %d bytes", PASSPHRASE_MIN_BYTES,
+                           PASSPHRASE_MAX_BYTES);
+    case KEYRING_BAD_SOURCE:
+        return failure_no_slot(failure, realm,
+                               "the key file or credential can be read or changed by others, or is "
+                               "shorter than 32 bytes");
+    }
+    return failure_of(failure, ERROR_STORAGE_FAILED, NULL);
+}
