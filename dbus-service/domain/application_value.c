@@ -34,7 +34,8 @@ int application_new(struct application **ret_application)
 
 struct application *application_ref(const struct application *application)
 {
-    struct shared *shared = (struct shared *)application;
+    /* The count is no part of the definition, which nobody changes. */
+    struct shared *shared = (struct shared *)(uintptr_t)application;
 
     shared->references++;
     return &shared->application;

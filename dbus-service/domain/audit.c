@@ -201,14 +201,15 @@ static void audit_disconnect(void)
 
 static bool audit_connect(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+    const void *name = &address;
 
     if (audit.fd >= 0)
         return true;
     audit.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (audit.fd < 0)
         return false;
-    if (connect(audit.fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+    if (connect(audit.fd, name, sizeof(address)) == 0)
         return true;
     audit_disconnect();
     return false;
@@ -220,7 +221,7 @@ static bool audit_send(const struct line *line)
         return false;
     if (send(audit.fd, line->text, line->length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
         return true;
-    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+    if (errno != EAGAIN && errno != ENOBUFS)
         audit_disconnect();
     return false;
 }

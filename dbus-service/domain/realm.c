@@ -186,10 +186,11 @@ static void on_timer_closed(uv_handle_t *handle)
 static void close_keyring(void *userdata)
 {
     struct realm *realm = userdata;
+    void *timer = &realm->timer;
 
-    on_timer(&realm->timer); /* whoever waits is told now that the realm is sealed */
+    on_timer(timer); /* whoever waits is told now that the realm is sealed */
     keyring_free(STEAL(realm->keyring));
-    uv_close((uv_handle_t *)&realm->timer, on_timer_closed);
+    uv_close(timer, on_timer_closed);
 }
 
 static void close_begin(struct realm *realm)

@@ -30,6 +30,12 @@ void realm_key(struct record_key *ret_key, enum record_class class, const uint8_
     memcpy(ret_key->name, name, name_length);
 }
 
+/* An iovec knows no const; the hash only reads. */
+static struct iovec part(const void *bytes, size_t length)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+}
+
 void realm_reservation_key(const struct realm *realm, struct record_key *ret_key, const char *kind,
                            const uint8_t *scope, const char *name)
 {
@@ -37,10 +43,10 @@ void realm_reservation_key(const struct realm *realm, struct record_key *ret_key
     size_t count = 0;
     uint8_t hash[32];
 
-    parts[count++] = (struct iovec){.iov_base = (void *)kind, .iov_len = strlen(kind) + 1};
+    parts[count++] = part(kind, strlen(kind) + 1);
     if (scope)
-        parts[count++] = (struct iovec){.iov_base = (void *)scope, .iov_len = RECORD_SCOPE_SIZE};
-    parts[count++] = (struct iovec){.iov_base = (void *)name, .iov_len = strlen(name)};
+        parts[count++] = part(scope, RECORD_SCOPE_SIZE);
+    parts[count++] = part(name, strlen(name));
     keyring_name_hash(realm->keyring, parts, count, hash);
     realm_key(ret_key, RECORD_RESERVATION, scope, hash, sizeof(hash));
 }
@@ -202,7 +208,7 @@ void realm_write_free(struct realm_write *write)
     if (!write)
         return;
     for (size_t i = 0; i < write->changes_count; i++)
-        free((void *)write->changes[i].record);
+        free((void *)(uintptr_t)write->changes[i].record);
     free(write->changes);
     free(write->conditions);
     free(write);
