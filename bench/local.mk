@@ -5,3 +5,25 @@
 check_PROGRAMS += %D%/record_bench
 %C%_record_bench_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_record_bench_LDADD = dbus-service/libservice.la $(SODIUM_LIBS)
+
+# `make bench` measures; the programs are built for it alone. BENCHFLAGS: see bench/run --help.
+
+EXTRA_PROGRAMS = %D%/measure %D%/fill
+CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += %D%/run %D%/stand.py
+
+%C%_measure_SOURCES = %D%/client.c %D%/clock.h %D%/floor.c %D%/floor.h %D%/measure.c %D%/people.h \
+    %D%/stream.h
+%C%_measure_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_measure_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
+%C%_measure_LDADD = common/libcommon.la $(DBUS_LIBS) $(GDBM_LIBS)
+
+%C%_fill_SOURCES = %D%/fill.c %D%/people.h
+%C%_fill_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_fill_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
+%C%_fill_LDADD = dbus-service/libservice.la
+
+bench: $(EXTRA_PROGRAMS) all
+	$(srcdir)/%D%/run --build $(abs_top_builddir) $(BENCHFLAGS)
+
+.PHONY: bench

@@ -1,0 +1,279 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bench/people.h"
+#include "bench/stream.h"
+#include "common/names.h"
+
+#include <dbus/dbus.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define REPLY_TIMEOUT_MS 10000
+
+struct client {
+    struct stream stream;
+    DBusConnection *connection;
+    const char *destination; /* NULL on the direct socket */
+    struct workload workload;
+    unsigned serial; /* of the call */
+    unsigned random;
+};
+
+static void message_unref(DBusMessage **message)
+{
+    if (*message)
+        dbus_message_unref(*message);
+}
+
+#define CLEANUP_MESSAGE CLEANUP(message_unref)
+
+static void client_free(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+
+    if (client->connection) {
+        dbus_connection_close(client->connection);
+        dbus_connection_unref(client->connection);
+    }
+    free(client);
+}
+
+static int report(DBusError *error, const char *what)
+{
+    fprintf(stderr, "cannot %s: %s: %s\n", what, error->name ? error->name : "-",
+            error->message ? error->message : "-");
+    dbus_error_free(error);
+    return -EIO;
+}
+
+static int client_exchange(struct client *client, DBusMessage *call, DBusMessage **ret_reply)
+{
+    DBusError error = DBUS_ERROR_INIT;
+    DBusMessage *reply;
+
+    if (client->destination)
+        dbus_message_set_destination(call, client->destination);
+    reply = dbus_connection_send_with_reply_and_block(client->connection, call, REPLY_TIMEOUT_MS,
+                                                      &error);
+    if (!reply)
+        return report(&error, dbus_message_get_member(call));
+    *ret_reply = reply;
+    return 0;
+}
+
+static int ping_call(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+    DBusMessage *reply CLEANUP_MESSAGE = NULL;
+    DBusMessage *call CLEANUP_MESSAGE =
+        dbus_message_new_method_call(NULL, BUS_PATH, DBUS_INTERFACE_PEER, "Ping");
+
+    return call ? client_exchange(client, call, &reply) : -ENOMEM;
+}
+
+/* An a{sh} of the one masked field. */
+static void append_descriptor(DBusMessageIter *arguments, int fd)
+{
+    const char *label = PEOPLE_FIELD;
+    DBusMessageIter dict, entry;
+
+    dbus_message_iter_open_container(arguments, DBUS_TYPE_ARRAY, "{sh}", &dict);
+    dbus_message_iter_open_container(&dict, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &label);
+    dbus_message_iter_append_basic(&entry, DBUS_TYPE_UNIX_FD, &fd);
+    dbus_message_iter_close_container(&dict, &entry);
+    dbus_message_iter_close_container(arguments, &dict);
+}
+
+/* The answer must be this user's: a fast wrong answer is none. */
+static int lookup_check(int fd, const char *user)
+{
+    char value[256], expected[64];
+    ssize_t length = read(fd, value, sizeof(value));
+    int prefix = snprintf(expected, sizeof(expected), "of-%s-", user);
+
+    if (length < prefix || memcmp(value, expected, (size_t)prefix)) {
+        fprintf(stderr, "lookup of '%s' gave another value\n", user);
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+static int lookup_call(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+    DBusMessage *reply CLEANUP_MESSAGE = NULL;
+    DBusMessage *call CLEANUP_MESSAGE =
+        dbus_message_new_method_call(NULL, BUS_PATH, BUS_INTERFACE_CREDENTIALS, "Lookup");
+    char user[PEOPLE_NAME_SIZE];
+    const char *application = PEOPLE_APPLICATION, *name = user;
+    DBusMessageIter arguments;
+    int ends[2], r;
+
+    client->random = client->random * 1103515245 + 12345;
+    people_user((client->random >> 8) % client->workload.users, user);
+    if (!call || pipe2(ends, O_CLOEXEC))
+        return -errno;
+    int read_end CLEANUP_CLOSE = ends[0];
+    int write_end CLEANUP_CLOSE = ends[1];
+
+    dbus_message_iter_init_append(call, &arguments);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &application);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &name);
+    append_descriptor(&arguments, write_end);
+    r = client_exchange(client, call, &reply);
+    return r < 0 ? r : lookup_check(read_end, user);
+}
+
+static int value_pipe(const char *user, unsigned serial, int *ret_read_end)
+{
+    char value[64];
+    int ends[2], length = people_value(user, serial, value, sizeof(value));
+
+    if (pipe2(ends, O_CLOEXEC))
+        return -errno;
+    int write_end CLEANUP_CLOSE = ends[1];
+
+    *ret_read_end = ends[0];
+    return write(write_end, value, (size_t)length) == length ? 0 : -EIO;
+}
+
+/* The next of this client's own users: two clients never meet in one mapping. */
+static void next_own_user(struct client *client, char ret_user[PEOPLE_NAME_SIZE])
+{
+    const struct workload *workload = &client->workload;
+    unsigned own = workload->users / workload->clients;
+    unsigned turn = own ? client->serial % own : 0;
+
+    people_user((workload->client + turn * workload->clients) % workload->users, ret_user);
+}
+
+static int set_call(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+    DBusMessage *reply CLEANUP_MESSAGE = NULL;
+    DBusMessage *call CLEANUP_MESSAGE =
+        dbus_message_new_method_call(NULL, BUS_PATH_APPLICATION "/" PEOPLE_APPLICATION,
+                                     BUS_INTERFACE_APPLICATION, "SetMapping");
+    char user[PEOPLE_NAME_SIZE], account[PEOPLE_NAME_SIZE + 8];
+    const char *text = account, *as_it_is = "";
+    DBusMessageIter arguments, plain;
+    int value CLEANUP_CLOSE = -1;
+    int r;
+
+    next_own_user(client, user);
+    snprintf(account, sizeof(account), "user:%s", user);
+    r = value_pipe(user, client->serial++, &value);
+    if (!call || r < 0)
+        return -ENOMEM;
+    dbus_message_iter_init_append(call, &arguments);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &text);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &as_it_is);
+    dbus_message_iter_open_container(&arguments, DBUS_TYPE_ARRAY, "{ss}", &plain);
+    dbus_message_iter_close_container(&arguments, &plain);
+    append_descriptor(&arguments, value);
+    return client_exchange(client, call, &reply);
+}
+
+static const struct {
+    const char *name;
+    int (*call)(struct stream *stream);
+} operations[] = {
+    { "ping", ping_call },
+    { "lookup", lookup_call },
+    { "set", set_call },
+};
+
+static int operation_find(const char *name, int (**ret_call)(struct stream *stream))
+{
+    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
+        if (!strcmp(operations[i].name, name)) {
+            *ret_call = operations[i].call;
+            return 0;
+        }
+    fprintf(stderr, "unknown operation '%s'\n", name);
+    return -EINVAL;
+}
+
+static int client_connect(struct client *client, const char *address)
+{
+    DBusError error = DBUS_ERROR_INIT;
+
+    client->connection = dbus_connection_open_private(address, &error);
+    if (!client->connection)
+        return report(&error, "connect");
+    dbus_connection_set_exit_on_disconnect(client->connection, FALSE);
+    if (client->destination && !dbus_bus_register(client->connection, &error))
+        return report(&error, "register at the bus");
+    /* libdbus sends no descriptor before the authentication is through; a first call waits for it. */
+    return ping_call(&client->stream);
+}
+
+int client_stream_new(const char *name, const struct workload *workload,
+                      struct stream **ret_stream)
+{
+    bool bus = !strncmp(name, "bus:", 4);
+    const char *operation = strchr(name, ':');
+    struct client *client = calloc(1, sizeof(*client));
+    int r;
+
+    if (!client)
+        return -ENOMEM;
+    client->stream.free = client_free;
+    client->workload = *workload;
+    client->random = workload->client * 2654435761U + 1;
+    client->destination = bus ? BUS_NAME : NULL;
+    r = operation_find(operation ? operation + 1 : "", &client->stream.call);
+    if (r == 0)
+        r = client_connect(client, bus ? workload->bus_address : workload->direct_address);
+    if (r < 0) {
+        client_free(&client->stream);
+        return r;
+    }
+    *ret_stream = &client->stream;
+    return 0;
+}
+
+static int state_compare(DBusMessage *reply, const char *state)
+{
+    DBusMessageIter arguments, variant;
+    const char *is;
+
+    if (!dbus_message_iter_init(reply, &arguments) ||
+        dbus_message_iter_get_arg_type(&arguments) != DBUS_TYPE_VARIANT)
+        return -EBADMSG;
+    dbus_message_iter_recurse(&arguments, &variant);
+    if (dbus_message_iter_get_arg_type(&variant) != DBUS_TYPE_STRING)
+        return -EBADMSG;
+    dbus_message_iter_get_basic(&variant, &is);
+    return strcmp(is, state) ? -EAGAIN : 0;
+}
+
+static int state_read(DBusConnection *connection, const char *state)
+{
+    const char *interface = BUS_INTERFACE_MANAGER, *property = "State";
+    DBusMessage *reply CLEANUP_MESSAGE = NULL;
+    DBusMessage *call CLEANUP_MESSAGE =
+        dbus_message_new_method_call(NULL, BUS_PATH, DBUS_INTERFACE_PROPERTIES, "Get");
+
+    if (!call || !dbus_message_append_args(call, DBUS_TYPE_STRING, &interface, DBUS_TYPE_STRING,
+                                           &property, DBUS_TYPE_INVALID))
+        return -ENOMEM;
+    reply = dbus_connection_send_with_reply_and_block(connection, call, REPLY_TIMEOUT_MS, NULL);
+    return reply ? state_compare(reply, state) : -EAGAIN;
+}
+
+int client_state_is(const char *address, const char *state)
+{
+    DBusConnection *connection = dbus_connection_open_private(address, NULL);
+    int r;
+
+    if (!connection)
+        return -EAGAIN;
+    dbus_connection_set_exit_on_disconnect(connection, FALSE);
+    r = state_read(connection, state);
+    dbus_connection_close(connection);
+    dbus_connection_unref(connection);
+    return r;
+}
