@@ -11,9 +11,9 @@
  * KEYRING_BAD_FILE, -errno. */
 int backup_check(int fd) MUST_CHECK;
 
-/* SLOW. Writes the keyring's content to `fd`, syncs it, reads it again, opens it with the passphrase,
- * compares every byte and recomputes every generation's fingerprint. On failure the file is
- * truncated to nothing, unless it was refused. The folder is for the caller to sync.
+/* SLOW. Writes the keyring's content to `fd`, syncs it, reads it again, opens it with the
+ * passphrase, compares every byte and recomputes every generation's fingerprint. On failure the
+ * file is truncated to nothing, unless it was refused. The folder is for the caller to sync.
  * KEYRING_DONE, KEYRING_BAD_FILE, KEYRING_PASSPHRASE_LENGTH, KEYRING_BACKUP_FAILED, -EINVAL (hint),
  * -errno. */
 int backup_write(int fd, const struct keyring *keyring, const struct secret *passphrase,
@@ -22,7 +22,8 @@ int backup_write(int fd, const struct keyring *keyring, const struct secret *pas
 /* Empties the file: what it holds must not be taken for a backup. */
 void backup_discard(int fd);
 
-/* SLOW. Reads and opens. KEYRING_DONE, KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
+/* SLOW. Reads and opens. KEYRING_DONE, KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER,
+ * -errno. */
 int backup_read(int fd, const struct secret *passphrase, struct keyring **ret_keyring) MUST_CHECK;
 
 #endif

@@ -4,9 +4,9 @@
  * key, and the root key under each slot (doc/FORMAT, "Keyring"). Open, its keys live in pages that
  * are locked, not dumped and wiped (keys/key.h).
  *
- * Everything here computes or touches small files; opening a passphrase slot runs Argon2id and takes
- * up to seconds, so the functions marked SLOW are called on a worker thread. They touch nothing
- * but their arguments. */
+ * Everything here computes or touches small files; opening a passphrase slot runs Argon2id and
+ * takes up to seconds, so the functions marked SLOW are called on a worker thread. They touch
+ * nothing but their arguments. */
 #ifndef KEYS_KEYRING_H
 #define KEYS_KEYRING_H
 
@@ -30,13 +30,13 @@ enum keyring_outcome {
     KEYRING_ABSENT,        /* there is no keyring file: unconfigured */
     KEYRING_EXISTS,        /* generate: there is one already */
     KEYRING_NO_SLOT,       /* no slot of that kind, or its key material is not there */
-    KEYRING_WRONG_KEY,     /* the commitment does not match: wrong passphrase, key file, credential */
+    KEYRING_WRONG_KEY,     /* not the passphrase, key file or credential committed to */
     KEYRING_DAMAGED,       /* does not authenticate or is ill-formed */
     KEYRING_NEWER,         /* a newer format, or KDF parameters above the cap */
     KEYRING_BACKUP_FAILED, /* the backup could not be written, synced, read again and opened */
     KEYRING_BAD_FILE,      /* the backup fd is not an empty regular file opened O_RDWR, mode 0600 */
     KEYRING_PASSPHRASE_LENGTH,
-    KEYRING_BAD_SOURCE,    /* key file or credential: others can read or change it, or under 32 bytes */
+    KEYRING_BAD_SOURCE,    /* key file or credential open to others, or under 32 bytes */
 };
 
 enum slot_kind { SLOT_KEYFILE = 1, SLOT_CREDENTIAL = 2, SLOT_PASSPHRASE = 3 };
@@ -59,7 +59,7 @@ struct backup_info {
 };
 
 struct keyring_generate {
-    int folder_fd;               /* state folder, opened for reading; the keyring is written there */
+    int folder_fd;               /* state folder, opened for reading; takes the keyring */
     enum slot_kind slot;
     struct slot_sources sources; /* of the slot to make (a passphrase for SLOT_PASSPHRASE) */
     const struct secret *backup_passphrase;
@@ -68,12 +68,13 @@ struct keyring_generate {
     int backup_fd;               /* borrowed */
 };
 
-/* SLOW. Makes realm, generation 1 and all keys; writes the backup, syncs it, reads it again and opens
- * it with the passphrase; then writes the keyring with one slot. Any failure leaves no keyring, no
- * key file made here and an emptied backup file (one that is refused as KEYRING_BAD_FILE is not
- * touched). -EINVAL: hint or location too long or not UTF-8, or a path that is not absolute.
- * KEYRING_* or -errno. */
-int keyring_generate(const struct keyring_generate *request, struct keyring **ret_keyring) MUST_CHECK;
+/* SLOW. Makes realm, generation 1 and all keys; writes the backup, syncs it, reads it again and
+ * opens it with the passphrase; then writes the keyring with one slot. Any failure leaves no
+ * keyring, no key file made here and an emptied backup file (one that is refused as
+ * KEYRING_BAD_FILE is not touched). -EINVAL: hint or location too long or not UTF-8, or a path that
+ * is not absolute. KEYRING_* or -errno. */
+int keyring_generate(const struct keyring_generate *request,
+                     struct keyring **ret_keyring) MUST_CHECK;
 
 /* Is there a keyring file? KEYRING_DONE, KEYRING_ABSENT, or -errno. */
 int keyring_exists(int folder_fd) MUST_CHECK;

@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* Key material from a passphrase: Argon2id, its cost stored beside the salt and capped before a
- * byte is allocated, so that a changed file can neither weaken it unseen nor exhaust the machine. */
+ * byte is allocated, so that a changed file can neither weaken it unseen nor exhaust the
+ * machine. */
 #ifndef KEYS_PASSPHRASE_H
 #define KEYS_PASSPHRASE_H
 

@@ -28,7 +28,8 @@ enum record_outcome {
     RECORD_NEWER,         /* newer format */
 };
 
-/* RECORD_* or -ENOMEM. *ret_value only on RECORD_OPENED; ret_header (may be NULL) on the first two. */
+/* RECORD_* or -ENOMEM. *ret_value only on RECORD_OPENED; ret_header (may be NULL) on the first
+ * two. */
 int record_open(const struct keyring *keyring, const struct record_key *key, const uint8_t *record,
                 size_t size, struct record_header *ret_header,
                 struct secret **ret_value) MUST_CHECK;

@@ -120,7 +120,7 @@ static int keyfile_material(const struct slot *slot, const struct slot_sources *
 static int credential_material(const struct slot *slot, const struct slot_sources *sources,
                                struct key *ret_material)
 {
-    /* systemd lets the service's user in by an access list, whose mask shows as the group's read. */
+    /* systemd lets the service's user in by an access list; its mask shows as the group's read. */
     return file_material(slot, sources->credential, 0037, ret_material);
 }
 
@@ -132,8 +132,10 @@ static int passphrase_material(const struct slot *slot, const struct slot_source
 
 static const struct slot_type slot_types[] = {
     [SLOT_KEYFILE] = { "keyfile", has_keyfile, create_keyfile, keyfile_material, false },
-    [SLOT_CREDENTIAL] = { "credential", has_credential, create_nothing, credential_material, false },
-    [SLOT_PASSPHRASE] = { "passphrase", has_passphrase, check_passphrase, passphrase_material, true },
+    [SLOT_CREDENTIAL] = { "credential", has_credential, create_nothing, credential_material,
+                          false },
+    [SLOT_PASSPHRASE] = { "passphrase", has_passphrase, check_passphrase, passphrase_material,
+                          true },
 };
 
 #define SLOT_TYPES (sizeof(slot_types) / sizeof(slot_types[0]))

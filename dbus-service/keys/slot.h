@@ -36,11 +36,12 @@ int slot_source_create(enum slot_kind kind, const struct slot_sources *sources,
 /* Takes it back. */
 void slot_source_remove(enum slot_kind kind, const struct slot_sources *sources);
 
-/* SLOW for a passphrase. Wraps the root key. KEYRING_DONE, KEYRING_NO_SLOT, KEYRING_BAD_SOURCE, -errno. */
+/* SLOW for a passphrase. Wraps the root key. KEYRING_DONE, _NO_SLOT, _BAD_SOURCE, -errno. */
 int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sources,
               const uint8_t realm[REALM_ID_SIZE], const struct key *root,
               struct slot *ret_slot) MUST_CHECK;
-/* SLOW for a passphrase. KEYRING_DONE, _NO_SLOT, _BAD_SOURCE, _WRONG_KEY, _DAMAGED, _NEWER, -errno. */
+/* SLOW for a passphrase. KEYRING_DONE, _NO_SLOT, _BAD_SOURCE, _WRONG_KEY, _DAMAGED, _NEWER,
+ * -errno. */
 int slot_unwrap(const struct slot *slot, const struct slot_sources *sources,
                 const uint8_t realm[REALM_ID_SIZE], struct key *ret_root) MUST_CHECK;
 

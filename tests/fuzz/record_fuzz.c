@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct record_key key = { .class = RECORD_MAPPING, .name_length = 6, .name = "ualice" };
+static const struct record_key key = {
+    .class = RECORD_MAPPING,
+    .name_length = 6,
+    .name = "ualice",
+};
 static struct keyring *keyring;
 static uint8_t *sealed;
 static size_t sealed_size;

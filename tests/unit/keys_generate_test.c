@@ -12,6 +12,7 @@ static int fail_at; /* the how-manieth wrapped call fails; 0: none */
 static int calls;
 static const char *failed; /* its name */
 static int backup_fd = -1;
+static int other_fd = -1; /* whose bytes the disk gives back instead */
 static bool lie;    /* the disk gives back another byte than it took */
 static bool proven; /* the backup was read again */
 static bool early;  /* and the keyring was in place before */
@@ -44,9 +45,12 @@ ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset);
 
 ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset)
 {
+    int from = fd == backup_fd && other_fd >= 0 ? other_fd : fd;
+    ssize_t n;
+
     if (fails("pread"))
         return -1;
-    ssize_t n = __real_pread(fd, bytes, size, offset);
+    n = __real_pread(from, bytes, size, offset);
 
     if (fd == backup_fd)
         proven = true;
@@ -171,6 +175,26 @@ static void test_disk_that_lies(void **state)
     folder_deinit(&folder);
 }
 
+/* A sound backup, under the right passphrase, of something else. */
+static void test_other_backup(void **state)
+{
+    struct folder folder, other;
+    struct keyring *keyring = NULL;
+
+    folder_init(&folder);
+    folder_init(&other);
+    keyring_free(folder_generate(&other, SLOT_KEYFILE));
+    struct keyring_generate request = folder_request(&folder, SLOT_KEYFILE);
+
+    other_fd = other.backup_fd;
+    backup_fd = folder.backup_fd;
+    assert_int_equal(keyring_generate(&request, &keyring), KEYRING_BACKUP_FAILED);
+    other_fd = backup_fd = -1;
+    assert_nothing_left(&folder);
+    folder_deinit(&folder);
+    folder_deinit(&other);
+}
+
 /* A temporary file that a crash left behind does not stand in the way. */
 static void test_after_a_crash(void **state)
 {
@@ -191,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_every_call),
         cmocka_unit_test(test_backup_comes_first),
         cmocka_unit_test(test_disk_that_lies),
+        cmocka_unit_test(test_other_backup),
         cmocka_unit_test(test_after_a_crash),
     };
 

@@ -1,10 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Keyring and backup: what was generated opens with the right key material, and any change of a file
- * fails closed with the outcome that names it. */
+/* Keyring and backup: what was generated opens with the right key material, and any change of a
+ * file fails closed with the outcome that names it. */
 #define KEYS_FAST_PASSPHRASE
 #include "tests/unit/keys_support.h"
 
+#include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/keyring_file.h"
 
 #include <errno.h>
@@ -249,6 +250,62 @@ static void test_backup(void **state)
     folder_deinit(&folder);
 }
 
+/* A list of generations that does not fit the secrets below it is no backup. */
+static void test_backup_of_another_fingerprint(void **state)
+{
+    struct folder folder;
+    struct keyring *keyring = NULL, *found = NULL;
+    CLEANUP_SECRET struct secret *bytes = NULL;
+
+    folder_init(&folder);
+    assert_int_equal(keyring_new(&keyring), 0);
+    keyring->generations[0].info.fingerprint[FINGERPRINT_SIZE - 1] ^= 1;
+    assert_int_equal(backup_file_seal(keyring, folder.backup_passphrase, "", &bytes), 0);
+    spill(folder.fd, "other", 0600, bytes->bytes, bytes->length);
+    CLEANUP_CLOSE int fd = openat(folder.fd, "other", O_RDONLY | O_CLOEXEC);
+
+    assert_int_equal(backup_read(fd, folder.backup_passphrase, &found), KEYRING_DAMAGED);
+    assert_int_equal(backup_write(folder.backup_fd, keyring, folder.backup_passphrase, ""),
+                     KEYRING_BACKUP_FAILED);
+    assert_int_equal(lseek(folder.backup_fd, 0, SEEK_END), 0);
+    keyring_free(keyring);
+    folder_deinit(&folder);
+}
+
+/* Rules of the content, each broken by one byte of an otherwise sound one. */
+static void test_content_rules(void **state)
+{
+    enum { FORMAT = 0, ACTIVE = 25, COUNT = 29, NUMBER = 31, PRESENT = 91 + 4 * 32 };
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        int outcome;
+    } rules[] = {
+        { FORMAT, 0, KEYRING_DAMAGED },   { FORMAT, 2, KEYRING_NEWER },
+        { ACTIVE, 2, KEYRING_DAMAGED },   { COUNT, 0, KEYRING_DAMAGED },
+        { COUNT, 2, KEYRING_DAMAGED },    { COUNT + 1, 4, KEYRING_DAMAGED },
+        { NUMBER, 0, KEYRING_DAMAGED },   { NUMBER, 2, KEYRING_DAMAGED },
+        { PRESENT, 0, KEYRING_DAMAGED },  { PRESENT, 2, KEYRING_DAMAGED },
+    };
+    CLEANUP_KEYRING struct keyring *keyring = NULL;
+    CLEANUP_SECRET struct secret *content = NULL;
+    struct keyring *found = NULL;
+
+    assert_int_equal(keyring_new(&keyring), 0);
+    assert_int_equal(keyring_format(keyring, &content), 0);
+    assert_int_equal(content->bytes[PRESENT], 1);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        uint8_t saved = content->bytes[rules[i].offset];
+
+        content->bytes[rules[i].offset] = rules[i].value;
+        if (keyring_parse(content, &found) != rules[i].outcome || found)
+            fail_msg("rule %zu", i);
+        content->bytes[rules[i].offset] = saved;
+    }
+    assert_int_equal(keyring_parse(content, &found), KEYRING_DONE);
+    keyring_free(found);
+}
+
 /* A file, the function that opens it, and what a change at an offset may lead to. */
 struct sweep {
     int (*open)(const struct folder *folder, const uint8_t *bytes, size_t size,
@@ -401,6 +458,23 @@ static void test_cost_above_cap(void **state)
     folder_deinit(&folder);
 }
 
+/* The same material wraps the same key differently each time. */
+static void test_salt_and_nonce(void **state)
+{
+    static const uint8_t realm[REALM_ID_SIZE];
+    CLEANUP_KEY struct key root = { { 1 } };
+    CLEANUP_SECRET struct secret *passphrase = secret_of(SLOT_PASSPHRASE_TEXT);
+    struct slot_sources sources = { .passphrase = passphrase };
+    struct slot one, other;
+
+    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, &root, &one), KEYRING_DONE);
+    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, &root, &other), KEYRING_DONE);
+    assert_memory_not_equal(one.salt, other.salt, sizeof(one.salt));
+    assert_memory_not_equal(one.nonce, other.nonce, sizeof(one.nonce));
+    assert_memory_not_equal(one.commitment, other.commitment, sizeof(one.commitment));
+    assert_memory_not_equal(one.wrapped, other.wrapped, sizeof(one.wrapped));
+}
+
 /* Several slots in one file: each opens alone, one that is damaged does not hinder the others. */
 static void test_several_slots(void **state)
 {
@@ -519,9 +593,12 @@ int main(void)
         cmocka_unit_test(test_requests_refused),
         cmocka_unit_test(test_backup_file_refused),
         cmocka_unit_test(test_backup),
+        cmocka_unit_test(test_backup_of_another_fingerprint),
+        cmocka_unit_test(test_content_rules),
         cmocka_unit_test(test_every_bit_of_a_keyring),
         cmocka_unit_test(test_every_bit_of_a_backup),
         cmocka_unit_test(test_cost_above_cap),
+        cmocka_unit_test(test_salt_and_nonce),
         cmocka_unit_test(test_several_slots),
         cmocka_unit_test(test_foreign_slot),
         cmocka_unit_test(test_not_a_file),

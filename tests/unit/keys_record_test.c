@@ -154,7 +154,8 @@ static void test_every_bit_and_length(void **state)
 static void test_swapped(void **state)
 {
     struct record_key alice = mapping_key("alice"), bob = mapping_key("bob"), other = alice;
-    struct sealed of_alice = seal(keyring, &alice, 1, "alice's"), of_bob = seal(keyring, &bob, 1, "bob's");
+    struct sealed of_alice = seal(keyring, &alice, 1, "alice's");
+    struct sealed of_bob = seal(keyring, &bob, 1, "bob's");
 
     assert_int_equal(try(keyring, &alice, of_bob.bytes, of_bob.size), RECORD_FORGED);
     assert_int_equal(try(keyring, &bob, of_alice.bytes, of_alice.size), RECORD_FORGED);
@@ -210,15 +211,14 @@ static void test_other_realm(void **state)
     free(sealed.bytes);
 }
 
-/* The content of `keyring` with a second generation, made active. */
-static struct keyring *with_second_generation(void)
+/* The content of `keyring` with a second generation of that number, made active. */
+static int with_second_generation(uint8_t number, struct keyring **ret_two)
 {
     CLEANUP_SECRET struct secret *old = NULL;
     CLEANUP_SECRET struct secret *new = NULL;
     const size_t active = 1 + REALM_ID_SIZE + 8, count = active + 4, size = 4 + 16 + 8 + KEY_SIZE;
     const size_t end = count + 2 + size;
-    uint8_t generation[4 + 16 + 8 + KEY_SIZE] = { 2 };
-    struct keyring *two = NULL;
+    uint8_t generation[4 + 16 + 8 + KEY_SIZE] = { number };
 
     assert_int_equal(keyring_format(keyring, &old), 0);
     assert_int_equal(secret_new(old->length + size, &new), 0);
@@ -226,19 +226,48 @@ static struct keyring *with_second_generation(void)
     assert_int_equal(secret_append(new, old->bytes, end), 0);
     assert_int_equal(secret_append(new, generation, sizeof(generation)), 0);
     assert_int_equal(secret_append(new, old->bytes + end, old->length - end), 0);
-    new->bytes[active] = 2;
+    new->bytes[active] = number;
     new->bytes[count] = 2;
-    assert_int_equal(keyring_parse(new, &two), KEYRING_DONE);
-    return two;
+    return keyring_parse(new, ret_two);
+}
+
+/* Authentic under the right key, and yet against the rules: a tombstone with a value. */
+static void test_tombstone_with_value(void **state)
+{
+    struct record_key key = mapping_key("alice");
+    struct record_header header = { RECORD_FORMAT, RECORD_TOMBSTONE, 1, 2 };
+    uint8_t record[RECORD_OVERHEAD + 5], associated[19 + 16 + 14 + 4 + RECORD_KEY_MAX];
+    uint8_t *nonce = record + RECORD_HEADER_SIZE;
+    size_t length = 19 + REALM_ID_SIZE + RECORD_HEADER_SIZE;
+
+    record_header_format(&header, record);
+    random_bytes(nonce, RECORD_NONCE_SIZE);
+    memcpy(associated, "mastersecret record", 19);
+    memcpy(associated + 19, keyring->realm, REALM_ID_SIZE);
+    memcpy(associated + 19 + REALM_ID_SIZE, record, RECORD_HEADER_SIZE);
+    memset(associated + length, 0, 4);
+    associated[length] = (uint8_t)record_key_format(&key, associated + length + 4);
+    length += 4 + associated[length];
+    for (size_t value = 0; value <= 5; value += 5) {
+        crypto_aead_xchacha20poly1305_ietf_encrypt(
+            nonce + RECORD_NONCE_SIZE, NULL, (const uint8_t *)"value", value, associated, length,
+            NULL, nonce, keyring->generations[0].keys->by_class[RECORD_MAPPING - 1]);
+        assert_int_equal(try(keyring, &key, record, RECORD_OVERHEAD + value),
+                         value == 0 ? RECORD_IS_TOMBSTONE : RECORD_FORGED);
+    }
 }
 
 static void test_generations(void **state)
 {
     struct record_key key = mapping_key("alice");
-    struct keyring *two = with_second_generation();
-    struct sealed first = seal(keyring, &key, 1, "one"), second = seal(two, &key, 2, "two");
+    struct keyring *two = NULL;
+    struct sealed first, second;
     struct generation_info info[2];
 
+    assert_int_equal(with_second_generation(1, &two), KEYRING_DAMAGED); /* twice the same */
+    assert_int_equal(with_second_generation(2, &two), KEYRING_DONE);
+    first = seal(keyring, &key, 1, "one");
+    second = seal(two, &key, 2, "two");
     assert_int_equal(keyring_generations(two), 2);
     assert_int_equal(keyring_active_generation(two), 2);
     keyring_generation(two, 0, &info[0]);
@@ -312,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_swapped),
         cmocka_unit_test(test_relabelled_version),
         cmocka_unit_test(test_other_realm),
+        cmocka_unit_test(test_tombstone_with_value),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_hedged_nonce),
     };

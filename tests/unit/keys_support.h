@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the tests of keys/ share: a state folder of their own, and a request that makes a keyring in
- * it. Tests that generate are linked with --wrap=crypto_pwhash and define KEYS_FAST_PASSPHRASE before
- * they include this: Argon2id is stood in for by a hash over everything it depends on. */
+/* What the tests of keys/ share: a state folder of their own, and a request that makes a keyring
+ * in it. Tests that generate are linked with --wrap=crypto_pwhash and define KEYS_FAST_PASSPHRASE
+ * before they include this: a hash over all that Argon2id depends on stands in for it. */
 #ifndef TESTS_KEYS_SUPPORT_H
 #define TESTS_KEYS_SUPPORT_H
 
