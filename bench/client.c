@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bench/echo.h"
 #include "bench/people.h"
 #include "bench/stream.h"
 #include "common/names.h"
@@ -210,10 +211,22 @@ static int client_connect(struct client *client, const char *address)
     return ping_call(&client->stream);
 }
 
+/* Door "echo" has a server of its own behind it. */
+static int client_open(struct client *client, const char *name)
+{
+    char address[256];
+    int r;
+
+    if (strncmp(name, "echo:", 5))
+        return client_connect(client, client->destination ? client->workload.bus_address
+                                                          : client->workload.direct_address);
+    r = echo_start(address, sizeof(address));
+    return r < 0 ? r : client_connect(client, address);
+}
+
 int client_stream_new(const char *name, const struct workload *workload,
                       struct stream **ret_stream)
 {
-    bool bus = !strncmp(name, "bus:", 4);
     const char *operation = strchr(name, ':');
     struct client *client = calloc(1, sizeof(*client));
     int r;
@@ -223,10 +236,10 @@ int client_stream_new(const char *name, const struct workload *workload,
     client->stream.free = client_free;
     client->workload = *workload;
     client->random = workload->client * 2654435761U + 1;
-    client->destination = bus ? BUS_NAME : NULL;
+    client->destination = strncmp(name, "bus:", 4) ? NULL : BUS_NAME;
     r = operation_find(operation ? operation + 1 : "", &client->stream.call);
     if (r == 0)
-        r = client_connect(client, bus ? workload->bus_address : workload->direct_address);
+        r = client_open(client, name);
     if (r < 0) {
         client_free(&client->stream);
         return r;

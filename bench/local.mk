@@ -12,8 +12,8 @@ EXTRA_PROGRAMS = %D%/measure %D%/fill
 CLEANFILES += $(EXTRA_PROGRAMS)
 EXTRA_DIST += %D%/run %D%/stand.py
 
-%C%_measure_SOURCES = %D%/client.c %D%/clock.h %D%/floor.c %D%/floor.h %D%/measure.c %D%/people.h \
-    %D%/stream.h
+%C%_measure_SOURCES = %D%/client.c %D%/clock.h %D%/echo.c %D%/echo.h %D%/floor.c %D%/floor.h \
+    %D%/measure.c %D%/people.h %D%/stream.h
 %C%_measure_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
 %C%_measure_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 %C%_measure_LDADD = common/libcommon.la $(DBUS_LIBS) $(GDBM_LIBS)

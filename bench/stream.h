@@ -21,7 +21,7 @@ struct workload {
     unsigned clients;
 };
 
-/* DOOR:OPERATION with DOOR bus or direct and OPERATION ping, lookup, set or state. */
+/* DOOR:OPERATION with DOOR bus, direct or echo (see bench/echo.h) and OPERATION ping, lookup, set. */
 int client_stream_new(const char *name, const struct workload *workload,
                       struct stream **ret_stream) MUST_CHECK;
 /* sync:FILE, one write of 1 KiB and fdatasync into a file written beforehand, like the journal's. */
