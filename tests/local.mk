@@ -55,9 +55,11 @@ unit_tests += %D%/unit/keys_fixture_test \
 noinst_HEADERS += %D%/unit/keys_support.h
 
 # dbus-service/store
-unit_tests += %D%/unit/store_log_test
+unit_tests += %D%/unit/store_log_test \
+    %D%/unit/store_damage_test
 store_fixture = %D%/unit/store_fixture.c %D%/unit/store_fixture.h
 %C%_unit_store_log_test_SOURCES = %D%/unit/store_log_test.c $(store_fixture)
+%C%_unit_store_damage_test_SOURCES = %D%/unit/store_damage_test.c $(store_fixture)
 %C%_unit_store_log_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 
 include %D%/fuzz/local.mk

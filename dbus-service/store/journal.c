@@ -542,11 +542,17 @@ static void on_handle_closed(uv_handle_t *handle)
         done(userdata);
 }
 
+/* Any of libuv's handle types. */
+static void close_handle(void *handle)
+{
+    uv_close(handle, on_handle_closed);
+}
+
 static void close_handles(struct log *log)
 {
     log->state = STATE_CLOSING;
-    uv_close((uv_handle_t *)&log->async, on_handle_closed);
-    uv_close((uv_handle_t *)&log->timer, on_handle_closed);
+    close_handle(&log->async);
+    close_handle(&log->timer);
 }
 
 /* On a thread: a sync of the view may take its time. */
@@ -728,8 +734,8 @@ static void abandon(struct log *log)
     }
     log->state = STATE_CLOSING;
     if (log->handles > 1)
-        uv_close((uv_handle_t *)&log->async, on_handle_closed);
-    uv_close((uv_handle_t *)&log->timer, on_handle_closed);
+        close_handle(&log->async);
+    close_handle(&log->timer);
 }
 
 static int begin(struct log *log)

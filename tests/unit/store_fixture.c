@@ -76,6 +76,11 @@ void store_teardown(struct store *store)
     assert_int_equal(rmdir(store->folder), 0);
 }
 
+static void stop_tick(void *timer)
+{
+    uv_close(timer, NULL);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
@@ -92,7 +97,7 @@ void store_run_until(struct store *store, const bool *flag)
         assert_true(time(NULL) < end);
         uv_run(&store->loop, UV_RUN_ONCE);
     }
-    uv_close((uv_handle_t *)&tick, NULL);
+    stop_tick(&tick);
     uv_run(&store->loop, UV_RUN_NOWAIT);
 }
 
@@ -107,7 +112,7 @@ void store_await_event(struct store *store, enum log_event event, unsigned count
         assert_true(time(NULL) < end);
         uv_run(&store->loop, UV_RUN_ONCE);
     }
-    uv_close((uv_handle_t *)&tick, NULL);
+    stop_tick(&tick);
     uv_run(&store->loop, UV_RUN_NOWAIT);
 }
 
