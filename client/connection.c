@@ -149,13 +149,19 @@ static enum mastersecret_error authenticate(struct connection *connection, int64
     return error;
 }
 
-/* As an ordinary call: dbus_bus_register() waits without a limit. */
+/* A call that carries no descriptor, and must be answered before one may: libdbus reads the end of
+ * authentication with read(2), which drops the descriptors of a message that it reads along with
+ * it, and then the service hangs up. On a bus this is Hello (as an ordinary call:
+ * dbus_bus_register() waits without a limit), on the direct socket a ping. */
 static enum mastersecret_error say_hello(struct connection *connection, int64_t deadline)
 {
     struct connection_reply reply;
     enum mastersecret_error error;
-    DBusMessage *call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
-                                                     DBUS_INTERFACE_DBUS, "Hello");
+    DBusMessage *call =
+        connection->is_bus
+            ? dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
+                                           "Hello")
+            : dbus_message_new_method_call(NULL, BUS_PATH, DBUS_INTERFACE_PEER, "Ping");
 
     if (!call)
         return MASTERSECRET_OUT_OF_MEMORY;
@@ -178,7 +184,7 @@ static enum mastersecret_error start(struct connection *connection, int64_t dead
                                              watch_toggled, connection, NULL))
         return MASTERSECRET_OUT_OF_MEMORY;
     error = authenticate(connection, deadline);
-    if (error == MASTERSECRET_OK && connection->is_bus)
+    if (error == MASTERSECRET_OK)
         error = say_hello(connection, deadline);
     return error;
 }
