@@ -96,6 +96,9 @@ uint32_t keyring_active_generation(const struct keyring *keyring);
 uint64_t keyring_epoch(const struct keyring *keyring);
 void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info);
 
+/* How its keys are kept in memory, for the log: see key_pool_kind(). */
+const char *keyring_memory(const struct keyring *keyring);
+
 struct generation_info {
     uint32_t number;
     uint8_t id[GENERATION_ID_SIZE];

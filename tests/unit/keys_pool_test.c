@@ -7,6 +7,7 @@
 #include "dbus-service/keys/key.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static bool no_memfd;
@@ -83,8 +84,12 @@ static bool has_memfd_secret(void)
 {
 #ifdef SYS_memfd_secret
     CLEANUP_CLOSE int fd = (int)__real_syscall(SYS_memfd_secret, (long)O_CLOEXEC);
+    void *page;
 
-    return fd >= 0;
+    if (fd < 0 || ftruncate(fd, KEY_SIZE) < 0)
+        return false;
+    page = mmap(NULL, KEY_SIZE, PROT_READ, MAP_SHARED, fd, 0); /* refused without memlock */
+    return page != MAP_FAILED && munmap(page, KEY_SIZE) == 0;
 #else
     return false;
 #endif
