@@ -3,6 +3,7 @@
 #include "dbus-service/keys/keyring_content.h"
 
 #include "common/cursor.h"
+#include "common/names.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -161,10 +162,10 @@ static bool parse_backup_info(struct cursor *cursor, struct backup_info *ret_inf
     ret_info->time_usec = cursor_get_u64(cursor);
     ret_info->generation = cursor_get_u32(cursor);
     location = cursor_get_block(cursor, sizeof(ret_info->location) - 1, &length);
-    if (!cursor_at_end(cursor) || (length > 0 && memchr(location, 0, length)))
+    if (!cursor_at_end(cursor) ||
+        !text_is_utf8((const char *)location, length, sizeof(ret_info->location) - 1))
         return false;
-    if (length > 0)
-        memcpy(ret_info->location, location, length);
+    memcpy(ret_info->location, location, length);
     return true;
 }
 

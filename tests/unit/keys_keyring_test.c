@@ -291,10 +291,18 @@ static void test_content_rules(void **state)
     CLEANUP_KEYRING struct keyring *keyring = NULL;
     CLEANUP_SECRET struct secret *content = NULL;
     struct keyring *found = NULL;
+    size_t last;
 
     assert_int_equal(keyring_new(&keyring), 0);
+    strcpy(keyring->backup.location, "/backup");
     assert_int_equal(keyring_format(keyring, &content), 0);
     assert_int_equal(content->bytes[PRESENT], 1);
+    last = content->length - 1;
+    content->bytes[last] = 0xff; /* it will stand in a D-Bus message */
+    assert_int_equal(keyring_parse(content, &found), KEYRING_DAMAGED);
+    content->bytes[last] = 0;
+    assert_int_equal(keyring_parse(content, &found), KEYRING_DAMAGED);
+    content->bytes[last] = 'p';
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         uint8_t saved = content->bytes[rules[i].offset];
 
