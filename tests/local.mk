@@ -39,7 +39,15 @@ unit_tests +=
 unit_tests +=
 
 # dbus-service/domain
-unit_tests +=
+unit_tests += %D%/unit/domain_access_test \
+    %D%/unit/domain_application_test \
+    %D%/unit/domain_mapping_test
+domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
+domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
+%C%_unit_domain_application_test_SOURCES = %D%/unit/domain_application_test.c $(domain_fixture)
+%C%_unit_domain_application_test_LDFLAGS = $(domain_wrap)
+%C%_unit_domain_mapping_test_SOURCES = %D%/unit/domain_mapping_test.c $(domain_fixture)
+%C%_unit_domain_mapping_test_LDFLAGS = $(domain_wrap)
 
 # dbus-service/keys
 unit_tests += %D%/unit/keys_fixture_test \
