@@ -35,8 +35,8 @@ int durable_file_write(int fd, const void *bytes, size_t size)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return -errno;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
         done += (size_t)n;
     }
     return fsync(fd) < 0 ? -errno : 0;

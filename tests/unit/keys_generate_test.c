@@ -12,6 +12,7 @@ static int fail_at; /* the how-manieth wrapped call fails; 0: none */
 static int calls;
 static const char *failed; /* its name */
 static int backup_fd = -1;
+static size_t most = SIZE_MAX; /* bytes that one read or write moves */
 static int other_fd = -1; /* whose bytes the disk gives back instead */
 static bool lie;    /* the disk gives back another byte than it took */
 static bool proven; /* the backup was read again */
@@ -37,8 +38,15 @@ static bool fails(const char *name)
 
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
-WRAP(ssize_t, pwrite, (int fd, const void *bytes, size_t size, off_t offset),
-     (fd, bytes, size, offset))
+ssize_t __real_pwrite(int fd, const void *bytes, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset);
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset)
+{
+    if (fails("pwrite"))
+        return -1;
+    return __real_pwrite(fd, bytes, size > most ? most : size, offset);
+}
 
 ssize_t __real_pread(int fd, void *bytes, size_t size, off_t offset);
 ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset);
@@ -50,7 +58,7 @@ ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset)
 
     if (fails("pread"))
         return -1;
-    n = __real_pread(from, bytes, size, offset);
+    n = __real_pread(from, bytes, size > most ? most : size, offset);
 
     if (fd == backup_fd)
         proven = true;
@@ -195,6 +203,29 @@ static void test_other_backup(void **state)
     folder_deinit(&other);
 }
 
+/* Reads and writes that move a few bytes at a time; and none at all, as on a full disk. */
+static void test_short_transfers(void **state)
+{
+    struct folder folder;
+    struct keyring *keyring = NULL, *found = NULL;
+    enum slot_kind used;
+
+    folder_init(&folder);
+    struct keyring_generate request = folder_request(&folder, SLOT_KEYFILE);
+
+    most = 0;
+    assert_int_equal(keyring_generate(&request, &keyring), -EIO);
+    assert_nothing_left(&folder);
+    most = 7;
+    keyring = folder_generate(&folder, SLOT_KEYFILE);
+    assert_int_equal(keyring_open(folder.fd, &request.sources, &found, &used), KEYRING_DONE);
+    most = SIZE_MAX;
+    assert_same_content(keyring, found);
+    keyring_free(found);
+    keyring_free(keyring);
+    folder_deinit(&folder);
+}
+
 /* A temporary file that a crash left behind does not stand in the way. */
 static void test_after_a_crash(void **state)
 {
@@ -216,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_backup_comes_first),
         cmocka_unit_test(test_disk_that_lies),
         cmocka_unit_test(test_other_backup),
+        cmocka_unit_test(test_short_transfers),
         cmocka_unit_test(test_after_a_crash),
     };
 
