@@ -117,7 +117,7 @@ int background_walk(struct background *background, struct scan *scan, bool forge
     background->batch->forget = forget;
     background->batch->count = 0;
     background->batch->used = 0;
-    scan->size = background->limit;
+    scan_set_size(scan, background->limit);
     while (scan->offset < background->limit) {
         struct frame frame;
         int r;

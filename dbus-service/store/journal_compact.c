@@ -82,7 +82,7 @@ static int write_base(struct compact *compact)
 /* Copies commits as they are, verified once more, up to the old file's `end`. */
 static int copy_commits(struct compact *compact, uint64_t end)
 {
-    compact->scan.size = end;
+    scan_set_size(&compact->scan, end);
     while (compact->scan.offset < end) {
         struct frame frame;
         size_t size;

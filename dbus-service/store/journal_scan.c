@@ -93,6 +93,12 @@ void scan_deinit(struct scan *scan)
     scan->window_size = scan->window_capacity = 0;
 }
 
+void scan_set_size(struct scan *scan, uint64_t size)
+{
+    scan->size = size;
+    scan->window_size = 0;
+}
+
 /* 1 with a frame that verifies by itself, 0 none, or -errno. */
 static int frame_at(struct scan *scan, uint64_t offset, struct frame *ret_frame)
 {

@@ -25,6 +25,8 @@ struct scan {
 /* Reads and checks the file header. 0; -EBADMSG damaged; -EPROTONOSUPPORT newer; -errno. */
 int scan_init(struct scan *scan, int fd, const struct log_hash *hash) MUST_CHECK;
 void scan_deinit(struct scan *scan);
+/* Reads up to `size` from now on: what stands beyond, read earlier, may have changed since. */
+void scan_set_size(struct scan *scan, uint64_t size);
 /* Goes on at `offset`, where `head` was the newest commit. 0; -ESTALE when the file does not have
  * that commit (or the end of its base) right before; -errno. */
 int scan_resume(struct scan *scan, const struct log_head *head, uint64_t offset) MUST_CHECK;
