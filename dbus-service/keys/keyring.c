@@ -38,6 +38,11 @@ uint32_t keyring_active_generation(const struct keyring *keyring)
     return keyring->active;
 }
 
+const char *keyring_memory_kind(const struct keyring *keyring)
+{
+    return key_pool_kind(keyring->pool);
+}
+
 uint64_t keyring_epoch(const struct keyring *keyring)
 {
     return keyring->epoch;

@@ -94,6 +94,7 @@ void keyring_free(struct keyring *keyring);
 const uint8_t *keyring_realm(const struct keyring *keyring); /* REALM_ID_SIZE bytes */
 uint32_t keyring_active_generation(const struct keyring *keyring);
 uint64_t keyring_epoch(const struct keyring *keyring);
+const char *keyring_memory_kind(const struct keyring *keyring); /* key_pool_kind() */
 void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info);
 
 /* How its keys are kept in memory, for the log: see key_pool_kind(). */
