@@ -6,8 +6,14 @@ noinst_LTLIBRARIES += %D%/libservice.la
 %C%_libservice_la_LIBADD = common/libcommon.la $(DBUS_LIBS) $(SODIUM_LIBS) $(UV_LIBS) $(INIH_LIBS) \
     $(GDBM_LIBS)
 %C%_libservice_la_SOURCES = \
+    %D%/config.c \
+    %D%/config.h \
+    %D%/harden.c \
+    %D%/harden.h \
     %D%/loop.c \
-    %D%/loop.h
+    %D%/loop.h \
+    %D%/notify.c \
+    %D%/notify.h
 
 include %D%/bus/local.mk
 include %D%/domain/local.mk

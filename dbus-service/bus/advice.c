@@ -1,0 +1,65 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/advice.h"
+
+#include <string.h>
+
+static void advise_backup(const struct keyring *keyring, struct writer *writer)
+{
+    struct backup_info info;
+
+    keyring_backup_info(keyring, &info);
+    if (info.time_usec == 0)
+        writer_string(writer, "No backup of the master secret has been proven: make one.");
+    else if (info.generation < keyring_active_generation(keyring))
+        writer_string(writer, "The backup does not hold the newest generation: make a new one.");
+}
+
+static void advise_keys(const struct service *service, struct writer *writer)
+{
+    const struct keyring *keyring = realm_keyring(service->realm);
+
+    if (!keyring)
+        return;
+    advise_backup(keyring, writer);
+    if (strcmp(realm_slot_used(service->realm), "keyfile") == 0)
+        writer_string(writer, "The key file protects nothing against whoever reads this disk: "
+                              "prefer a credential or passphrase slot.");
+    if (strcmp(keyring_memory_kind(keyring), "memory that could not be locked") == 0)
+        writer_string(writer, "Keys could be swapped to disk: raise LimitMEMLOCK.");
+}
+
+void advice_write(const struct service *service, struct writer *writer)
+{
+    enum realm_state state = realm_state(service->realm);
+
+    if (state != REALM_READY)
+        writer_string(writer, service_state_text(service));
+    if (state == REALM_READY && application_set_count(service->applications) == 0)
+        writer_string(writer, "There is no application yet. Run: mastersecret app create NAME");
+    advise_keys(service, writer);
+}
+
+void hex_format(const uint8_t *bytes, size_t length, unsigned group, char *ret_text)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < 2 * length; i++) {
+        if (group && i && i % group == 0)
+            *ret_text++ = ' ';
+        *ret_text++ = digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+    }
+    *ret_text = '\0';
+}
+
+void fingerprint_format(const struct keyring *keyring, char ret_text[FINGERPRINT_TEXT_SIZE])
+{
+    struct generation_info info;
+
+    *ret_text = '\0';
+    for (size_t i = 0; keyring && i < keyring_generations(keyring); i++) {
+        keyring_generation(keyring, i, &info);
+        if (info.number == keyring_active_generation(keyring))
+            hex_format(info.fingerprint, FINGERPRINT_SIZE, 4, ret_text);
+    }
+}

@@ -1,0 +1,99 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* One method call in progress. It goes through the steps that call.c declares; a step that must wait (for
+ * the bus to say who calls, for the name service, a pipe, polkit or the opening of the keyring) returns
+ * CALL_WAIT, and call_resume() begins anew from the state on. It is answered exactly once, then freed; the
+ * caller may be gone by then.
+ *
+ * Everything that is asked of the domain is asked again on each run, so nothing borrowed outlives a
+ * return to the loop. What must survive is in the call. */
+#ifndef BUS_CALL_H
+#define BUS_CALL_H
+
+#include "dbus-service/bus/caller.h"
+#include "dbus-service/bus/descriptors.h"
+#include "dbus-service/bus/service.h"
+#include "dbus-service/bus/table.h"
+#include "dbus-service/bus/writer.h"
+
+#define CALL_WAIT (-EINPROGRESS)
+
+enum polkit_answer { POLKIT_UNASKED = 0, POLKIT_ASKED, POLKIT_YES, POLKIT_NO };
+
+struct call {
+    struct service *service;
+    struct connection *connection;
+    DBusMessage *message;
+    struct peer *peer; /* who calls; NULL until known */
+    const struct method *method;
+    enum object_kind object;
+    char *object_name; /* application's name, for OBJECT_APPLICATION */
+
+    size_t bytes;      /* held in the quota */
+    bool in_quota;
+    bool acting;       /* a change or a long operation is under way: not to be resumed */
+    bool mismatch;     /* Verify: answered, and the answer is no; a failure for the audit */
+    bool waited;       /* for the opening of the keyring, long enough */
+    uv_timer_t *timer; /* of that wait */
+    enum polkit_answer polkit;
+    DBusPendingCall *polkit_pending;
+    struct descriptors descriptors;
+    struct failure failure;
+    const char *error_name; /* instead of the failure's own */
+
+    /* For this run only. */
+    const struct application *application;
+    unsigned roles;
+    struct identity_target target; /* SUBJECT_USER */
+    struct account_name account;   /* SUBJECT_MAPPING */
+    bool own;                      /* the mapping concerned is the caller's own */
+    struct account_waiter waiter;
+
+    /* For the audit; owned. */
+    char *audit_application;
+    char *audit_user;
+
+    struct call *next;
+    struct call *previous;
+};
+
+/* Takes a method call from a connection and begins to work on it. */
+void call_begin(struct service *service, struct connection *connection, struct peer *peer,
+                DBusMessage *message);
+/* What the call waited for has come, or failed. */
+void call_resume(struct call *call);
+/* As call_resume() for those that wait for the keyring to be opened. */
+void calls_resume_opened(struct service *service);
+/* Nobody waits any more: at the end of the service, with the given error. */
+void calls_refuse_waiting(struct service *service, enum error_code code);
+/* All calls of a peer that went away are dropped, except those that are acting. */
+void calls_drop_peer(struct service *service, const struct peer *peer);
+
+/* A writer on an empty reply. */
+struct writer call_writer(const struct call *call);
+/* Answers, audits and frees. `reply` is taken over; NULL = out of memory. */
+void call_reply(struct call *call, DBusMessage *reply);
+/* An empty reply. */
+void call_reply_done(struct call *call);
+/* The error of the failure, or of a negative errno. */
+void call_fail(struct call *call, int error);
+/* Fills in a failure that has a name of the D-Bus specification; returns a positive code. */
+int call_standard_error(struct call *call, const char *name, const char *text);
+/* For callbacks of the domain: fails and returns false when the failure is one. */
+bool call_succeeded(struct call *call, const struct failure *failure);
+/* A realm_done and a realm_write_done that answer without a value. */
+void call_on_done(void *userdata, const struct failure *failure);
+void call_on_written(void *userdata, const struct failure *failure, uint64_t revision);
+
+/* Role and access of an application other than the object's own, for lists. *ret_allowed only on 0. */
+int call_may(struct call *call, enum operation operation, const struct application *application,
+             bool *ret_allowed) MUST_CHECK;
+
+/* Arguments: the position-th (from 0) of the message; the signature has been checked. */
+const char *call_string(const struct call *call, unsigned position);
+uint32_t call_uint32(const struct call *call, unsigned position);
+bool call_boolean(const struct call *call, unsigned position);
+/* An iterator that stands on the argument. */
+DBusMessageIter call_iter(const struct call *call, unsigned position);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/connection.h"
+
+#include "dbus-service/bus/watch.h"
+
+#include <errno.h>
+
+/* Messages of one connection in one turn of the loop. */
+#define DISPATCH_MAX 16
+
+struct connection {
+    unsigned references;
+    DBusConnection *dbus;
+    struct connection_ring *ring;
+    struct connection *ring_next;
+    bool in_ring;
+    bool closed;
+    bool filtered;
+    bool overdue; /* does not read its replies: to be closed */
+    long unread_max;
+    struct connection_handler handler;
+    struct watch_set watches;
+};
+
+static void on_idle(uv_idle_t *idle);
+
+void connection_ring_init(struct connection_ring *ring, uv_loop_t *loop)
+{
+    *ring = (struct connection_ring){ .first = NULL };
+    uv_idle_init(loop, &ring->idle);
+    ring->idle.data = ring;
+}
+
+void connection_ring_deinit(struct connection_ring *ring)
+{
+    while (ring->first) {
+        struct connection *connection = ring->first;
+
+        ring->first = connection->ring_next;
+        connection->in_ring = false;
+        connection_unref(connection);
+    }
+    ring->last = NULL;
+    if (!uv_is_closing((uv_handle_t *)&ring->idle))
+        uv_close((uv_handle_t *)&ring->idle, NULL);
+}
+
+static void ring_add(struct connection *connection)
+{
+    struct connection_ring *ring = connection->ring;
+
+    if (connection->in_ring || uv_is_closing((uv_handle_t *)&ring->idle))
+        return;
+    connection->in_ring = true;
+    connection->ring_next = NULL;
+    connection_ref(connection);
+    if (ring->last)
+        ring->last->ring_next = connection;
+    else
+        ring->first = connection;
+    ring->last = connection;
+    uv_idle_start(&ring->idle, on_idle);
+}
+
+static void dispatch(struct connection *connection)
+{
+    DBusDispatchStatus status = DBUS_DISPATCH_DATA_REMAINS;
+
+    if (connection->overdue) {
+        connection_close(connection);
+        return;
+    }
+    for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++)
+        status = dbus_connection_dispatch(connection->dbus);
+    if (status != DBUS_DISPATCH_COMPLETE)
+        ring_add(connection);
+}
+
+/* One turn for each connection that was waiting when the turn began. */
+static void on_idle(uv_idle_t *idle)
+{
+    struct connection_ring *ring = idle->data;
+    struct connection *connection = ring->first;
+
+    ring->first = ring->last = NULL;
+    while (connection) {
+        struct connection *next = connection->ring_next;
+
+        connection->in_ring = false;
+        dispatch(connection);
+        connection_unref(connection);
+        connection = next;
+    }
+    if (!ring->first)
+        uv_idle_stop(idle);
+}
+
+static void on_begin(void *userdata)
+{
+    connection_ref(userdata);
+}
+
+static void on_end(void *userdata)
+{
+    struct connection *connection = userdata;
+
+    if (!connection->in_ring)
+        dispatch(connection);
+    connection_unref(connection);
+}
+
+static void on_dispatch_status(DBusConnection *dbus, DBusDispatchStatus status, void *data)
+{
+    /* Never dispatch from within: a reply sent by a handler comes through here. */
+    if (status != DBUS_DISPATCH_COMPLETE)
+        ring_add(data);
+}
+
+static void closed(struct connection *connection)
+{
+    if (connection->closed)
+        return;
+    connection->closed = true;
+    connection->handler.closed(connection->handler.userdata, connection);
+}
+
+static DBusHandlerResult on_message(DBusConnection *dbus, DBusMessage *message, void *data)
+{
+    struct connection *connection = data;
+
+    if (dbus_message_is_signal(message, DBUS_INTERFACE_LOCAL, "Disconnected"))
+        closed(connection);
+    else if (!connection->closed)
+        connection->handler.message(connection->handler.userdata, connection, message);
+    return DBUS_HANDLER_RESULT_HANDLED;
+}
+
+static bool attach(struct connection *connection)
+{
+    DBusConnection *dbus = connection->dbus;
+
+    dbus_connection_set_exit_on_disconnect(dbus, FALSE);
+    dbus_connection_set_route_peer_messages(dbus, TRUE);
+    dbus_connection_set_dispatch_status_function(dbus, on_dispatch_status, connection, NULL);
+    connection->filtered = dbus_connection_add_filter(dbus, on_message, connection, NULL);
+    return connection->filtered &&
+           dbus_connection_set_watch_functions(dbus, watch_add, watch_remove, watch_toggle,
+                                               &connection->watches, NULL) &&
+           dbus_connection_set_timeout_functions(dbus, timeout_add, timeout_remove, timeout_toggle,
+                                                 &connection->watches, NULL);
+}
+
+static void detach(struct connection *connection)
+{
+    DBusConnection *dbus = connection->dbus;
+
+    dbus_connection_set_dispatch_status_function(dbus, NULL, NULL, NULL);
+    (void)dbus_connection_set_watch_functions(dbus, NULL, NULL, NULL, NULL, NULL);
+    (void)dbus_connection_set_timeout_functions(dbus, NULL, NULL, NULL, NULL, NULL);
+    /* libdbus aborts when a filter is removed that is not there. */
+    if (connection->filtered)
+        dbus_connection_remove_filter(dbus, on_message, connection);
+}
+
+int connection_new(struct connection_ring *ring, DBusConnection *dbus,
+                   const struct connection_handler *handler, long unread_max,
+                   struct connection **ret_connection)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection)
+        return -ENOMEM;
+    connection->references = 1;
+    connection->dbus = dbus;
+    connection->ring = ring;
+    connection->unread_max = unread_max;
+    connection->handler = *handler;
+    connection->watches = (struct watch_set){
+        .loop = ring->idle.loop, .begin = on_begin, .end = on_end, .userdata = connection };
+    if (!attach(connection)) {
+        detach(connection);
+        free(connection);
+        return -ENOMEM;
+    }
+    if (dbus_connection_get_dispatch_status(dbus) != DBUS_DISPATCH_COMPLETE)
+        ring_add(connection);
+    *ret_connection = connection;
+    return 0;
+}
+
+struct connection *connection_ref(struct connection *connection)
+{
+    connection->references++;
+    return connection;
+}
+
+void connection_unref(struct connection *connection)
+{
+    if (!connection || --connection->references > 0)
+        return;
+    detach(connection);
+    if (dbus_connection_get_is_connected(connection->dbus))
+        dbus_connection_close(connection->dbus);
+    dbus_connection_unref(connection->dbus);
+    free(connection);
+}
+
+DBusConnection *connection_dbus(const struct connection *connection)
+{
+    return connection->dbus;
+}
+
+void *connection_userdata(const struct connection *connection)
+{
+    return connection->handler.userdata;
+}
+
+bool connection_is_open(const struct connection *connection)
+{
+    return !connection->closed && dbus_connection_get_is_connected(connection->dbus);
+}
+
+/* Closed at its next turn: whoever sends may be walking over calls that closing drops. */
+static void overdue(struct connection *connection)
+{
+    connection->overdue = true;
+    ring_add(connection);
+}
+
+int connection_send(struct connection *connection, DBusMessage *message)
+{
+    if (!connection_is_open(connection))
+        return -ENOTCONN;
+    if (!dbus_connection_send(connection->dbus, message, NULL))
+        return -ENOMEM;
+    if (connection->unread_max &&
+        dbus_connection_get_outgoing_size(connection->dbus) > connection->unread_max)
+        overdue(connection);
+    return 0;
+}
+
+void connection_close(struct connection *connection)
+{
+    connection_ref(connection);
+    if (dbus_connection_get_is_connected(connection->dbus))
+        dbus_connection_close(connection->dbus);
+    closed(connection);
+    connection_unref(connection);
+}
+
+bool connection_has_unsent(const struct connection *connection)
+{
+    return connection_is_open(connection) &&
+           dbus_connection_has_messages_to_send(connection->dbus);
+}

@@ -1,0 +1,49 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The file descriptors of a call, by name: an argument a{sh}, or one h. All are duplicates that are closed
+ * with the call; the originals go with the message. Values that a caller gives are read to their end
+ * before anything is decided, waiting at most DESCRIPTORS_WAIT_MS in all for writers that are late. */
+#ifndef BUS_DESCRIPTORS_H
+#define BUS_DESCRIPTORS_H
+
+#include "common/names.h"
+#include "common/secret.h"
+
+#include <stdbool.h>
+
+#define DESCRIPTORS_MAX 16
+#define DESCRIPTORS_WAIT_MS 1000
+
+struct call;
+struct descriptors_wait;
+
+struct descriptor {
+    const char *name;     /* within the message */
+    int fd;               /* -1 = given away */
+    struct secret *value; /* what was read */
+    bool complete;        /* read to its end */
+};
+
+struct descriptors {
+    bool taken; /* from the message */
+    size_t count;
+    struct descriptor items[DESCRIPTORS_MAX];
+    struct descriptors_wait *wait;
+};
+
+/* Takes them out of the position-th argument: 0 (also when they were taken before), an error code, or
+ * -errno. */
+int descriptors_take(struct call *call, unsigned position) MUST_CHECK;
+/* NULL when not given. */
+struct descriptor *descriptors_find(struct call *call, const char *name);
+/* Refuses names other than these (NULL at the end). 0 or an error code. */
+int descriptors_known(struct call *call, const char *const *names) MUST_CHECK;
+/* Reads those named by `skip` not, all others to their end: 0, CALL_WAIT, an error code, -errno.
+ * skip may be NULL. */
+int descriptors_receive(struct call *call, const char *skip) MUST_CHECK;
+/* Writes a value into the pipe: 0, an error code, -errno. */
+int descriptor_send(struct call *call, const struct descriptor *descriptor, const void *bytes,
+                    size_t length) MUST_CHECK;
+void descriptors_deinit(struct call *call);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/draft.h"
+
+#include <string.h>
+
+enum list { LIST_USERS, LIST_ADMINS, LIST_AGENTS };
+
+static int take_text(struct call *call, DBusMessageIter *value, const char **ret_text)
+{
+    const char *text;
+
+    dbus_message_iter_get_basic(value, &text);
+    if (strlen(text) > TEXT_MAX_BYTES)
+        return failure_set(&call->failure, ERROR_TOO_LARGE,
+                           "description and contact have at most %d bytes", TEXT_MAX_BYTES);
+    *ret_text = text;
+    return 0;
+}
+
+static int take_description(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    return take_text(call, value, &draft->wanted.description);
+}
+
+static int take_contact(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    return take_text(call, value, &draft->wanted.contact);
+}
+
+static int take_names(struct call *call, DBusMessageIter *value, char **names,
+                      struct name_list *list)
+{
+    DBusMessageIter entries;
+
+    *list = (struct name_list){ .names = names };
+    dbus_message_iter_recurse(value, &entries);
+    while (dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_STRING) {
+        if (list->count == LIST_NAMES_MAX)
+            return failure_set(&call->failure, ERROR_TOO_LARGE, "a list has at most %d names",
+                               LIST_NAMES_MAX);
+        dbus_message_iter_get_basic(&entries, &names[list->count]);
+        if (!name_is_valid(names[list->count]))
+            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "a name in a list is not valid");
+        list->count++;
+        dbus_message_iter_next(&entries);
+    }
+    return 0;
+}
+
+static int take_users(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    draft->wanted.users = &draft->users;
+    return take_names(call, value, draft->names[LIST_USERS], &draft->users);
+}
+
+static int take_admins(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    draft->wanted.admins = &draft->admins;
+    return take_names(call, value, draft->names[LIST_ADMINS], &draft->admins);
+}
+
+static int take_agents(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    draft->wanted.agents = &draft->agents;
+    return take_names(call, value, draft->names[LIST_AGENTS], &draft->agents);
+}
+
+static int take_field(struct call *call, DBusMessageIter *entry, struct field *field)
+{
+    DBusMessageIter members;
+    dbus_bool_t masked;
+
+    dbus_message_iter_recurse(entry, &members);
+    dbus_message_iter_get_basic(&members, &field->label);
+    dbus_message_iter_next(&members);
+    dbus_message_iter_get_basic(&members, &masked);
+    field->masked = masked;
+    if (!name_is_valid(field->label))
+        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "a field's label is not valid");
+    return 0;
+}
+
+static int take_fields(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    DBusMessageIter entries;
+    int r = 0;
+
+    draft->wanted.fields = draft->fields;
+    dbus_message_iter_recurse(value, &entries);
+    while (r == 0 && dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_STRUCT) {
+        if (draft->wanted.fields_count == FIELDS_MAX)
+            return failure_set(&call->failure, ERROR_TOO_LARGE,
+                               "an application has at most %d fields", FIELDS_MAX);
+        r = take_field(call, &entries, &draft->fields[draft->wanted.fields_count++]);
+        dbus_message_iter_next(&entries);
+    }
+    return r;
+}
+
+static int take_enabled(struct call *call, DBusMessageIter *value, struct draft *draft)
+{
+    dbus_bool_t enabled;
+
+    dbus_message_iter_get_basic(value, &enabled);
+    draft->enabled = enabled;
+    draft->wanted.enabled = &draft->enabled;
+    return 0;
+}
+
+static const struct draft_key {
+    const char *name;
+    const char *signature;
+    bool create_only;
+    int (*take)(struct call *call, DBusMessageIter *value, struct draft *draft);
+} draft_keys[] = {
+    { "description", "s", false, take_description },
+    { "contact", "s", false, take_contact },
+    { "users", "as", false, take_users },
+    { "admins", "as", false, take_admins },
+    { "agents", "as", false, take_agents },
+    { "fields", "a(sb)", true, take_fields },
+    { "enabled", "b", true, take_enabled },
+};
+
+static const struct draft_key *find_key(const char *name, enum draft_kind kind)
+{
+    for (size_t i = 0; i < sizeof(draft_keys) / sizeof(draft_keys[0]); i++)
+        if (strcmp(draft_keys[i].name, name) == 0)
+            return draft_keys[i].create_only && kind == DRAFT_UPDATE ? NULL : &draft_keys[i];
+    return NULL;
+}
+
+static int take_entry(struct call *call, DBusMessageIter *entry, enum draft_kind kind,
+                      struct draft *draft, unsigned *seen)
+{
+    DBusMessageIter pair, value;
+    const struct draft_key *key;
+    const char *name;
+    char *signature;
+    bool same;
+
+    dbus_message_iter_recurse(entry, &pair);
+    dbus_message_iter_get_basic(&pair, &name);
+    key = find_key(name, kind);
+    if (!key || (*seen & 1u << (key - draft_keys)))
+        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                           "'%.100s' is not a part of a definition, or is there twice", name);
+    *seen |= 1u << (key - draft_keys);
+    dbus_message_iter_next(&pair);
+    dbus_message_iter_recurse(&pair, &value);
+    signature = dbus_message_iter_get_signature(&value);
+    same = signature && strcmp(signature, key->signature) == 0;
+    dbus_free(signature);
+    if (!same)
+        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "'%s' has the signature %s", name,
+                           key->signature);
+    return key->take(call, &value, draft);
+}
+
+int draft_parse(struct call *call, unsigned position, enum draft_kind kind, struct draft *ret_draft)
+{
+    DBusMessageIter iter = call_iter(call, position), entries;
+    unsigned seen = 0;
+    int r = 0;
+
+    *ret_draft = (struct draft){ .enabled = false };
+    dbus_message_iter_recurse(&iter, &entries);
+    while (r == 0 && dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
+        r = take_entry(call, &entries, kind, ret_draft, &seen);
+        dbus_message_iter_next(&entries);
+    }
+    return r;
+}
+
+static int check_list(struct call *call, const struct name_list *names, const char *what)
+{
+    size_t unknown = 0;
+    int r;
+
+    if (names->count == 0)
+        return 0;
+    r = identity_names_known(&call->service->identity, names, &call->waiter, &unknown);
+    if (r == IDENTITY_PENDING)
+        return CALL_WAIT;
+    if (r == IDENTITY_UNAVAILABLE)
+        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
+    if (r < 0)
+        return r;
+    if (unknown < names->count)
+        return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND,
+                           "'%s' in %s is not known to this host", names->names[unknown], what);
+    return 0;
+}
+
+int draft_check_accounts(struct call *call, const struct draft *draft)
+{
+    bool none = draft->agents.count == 1 && strcmp(draft->agents.names[0], "none") == 0;
+    int r = check_list(call, &draft->users, "users");
+
+    if (r == 0)
+        r = check_list(call, &draft->admins, "admins");
+    if (r == 0 && !none)
+        r = check_list(call, &draft->agents, "agents");
+    return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* org.mastersecret1.Secret: the master secret itself. */
+#include "dbus-service/bus/advice.h"
+#include "dbus-service/bus/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void get_generations(const struct property_source *source, struct writer *writer)
+{
+    const struct keyring *keyring = realm_keyring(source->service->realm);
+    char text[FINGERPRINT_TEXT_SIZE];
+    struct generation_info info;
+
+    writer_open(writer, DBUS_TYPE_ARRAY, "(usst)");
+    for (size_t i = 0; keyring && i < keyring_generations(keyring); i++) {
+        keyring_generation(keyring, i, &info);
+        writer_open(writer, DBUS_TYPE_STRUCT, NULL);
+        writer_uint32(writer, info.number);
+        hex_format(info.id, GENERATION_ID_SIZE, 0, text);
+        writer_string(writer, text);
+        hex_format(info.fingerprint, FINGERPRINT_SIZE, 4, text);
+        writer_string(writer, text);
+        writer_uint64(writer, info.created_usec);
+        writer_close(writer);
+    }
+    writer_close(writer);
+}
+
+static void on_generated(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+    const struct keyring *keyring = realm_keyring(call->service->realm);
+    char fingerprint[FINGERPRINT_TEXT_SIZE], realm[2 * REALM_ID_SIZE + 1] = "";
+    struct writer writer;
+
+    if (!call_succeeded(call, failure))
+        return;
+    fingerprint_format(keyring, fingerprint);
+    if (keyring)
+        hex_format(keyring_realm(keyring), REALM_ID_SIZE, 0, realm);
+    writer = call_writer(call);
+    writer_uint32(&writer, keyring ? keyring_active_generation(keyring) : 0);
+    writer_string(&writer, fingerprint);
+    writer_string(&writer, realm);
+    call_reply(call, writer_take(&writer));
+}
+
+static int check_passphrase(struct call *call, const struct descriptor *passphrase)
+{
+    size_t length = passphrase->value->length;
+
+    if (length < PASSPHRASE_MIN_BYTES || length > PASSPHRASE_MAX_BYTES)
+        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                           "a passphrase has %d to %d bytes", PASSPHRASE_MIN_BYTES,
+                           PASSPHRASE_MAX_BYTES);
+    return 0;
+}
+
+static int check_generate_texts(struct call *call)
+{
+    if (strlen(call_string(call, 1)) > HINT_MAX_BYTES)
+        return failure_set(&call->failure, ERROR_TOO_LARGE, "a hint has at most %d bytes",
+                           HINT_MAX_BYTES);
+    if (strlen(call_string(call, 2)) >= TEXT_MAX_BYTES)
+        return failure_set(&call->failure, ERROR_TOO_LARGE, "a location has less than %d bytes",
+                           TEXT_MAX_BYTES);
+    return 0;
+}
+
+static int take_generate_descriptors(struct call *call)
+{
+    static const char *const names[] = { "passphrase", "backup", "slot-passphrase", NULL };
+    int r = descriptors_take(call, 3);
+
+    if (r == 0)
+        r = descriptors_known(call, names);
+    if (r == 0 && !descriptors_find(call, "passphrase"))
+        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'passphrase' is missing");
+    if (r == 0 && !descriptors_find(call, "backup"))
+        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
+    return r == 0 ? descriptors_receive(call, "backup") : r;
+}
+
+static int handle_generate(struct call *call)
+{
+    struct descriptor *passphrase, *slot_passphrase;
+    struct realm_generate request = { .hint = call_string(call, 1),
+                                      .location = call_string(call, 2) };
+    int r = check_generate_texts(call);
+
+    if (r == 0 && slot_kind_parse(call_string(call, 0), &request.slot) < 0)
+        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                        "a slot is keyfile, credential or passphrase");
+    if (r == 0)
+        r = take_generate_descriptors(call);
+    if (r != 0)
+        return r;
+    passphrase = descriptors_find(call, "passphrase");
+    slot_passphrase = descriptors_find(call, "slot-passphrase");
+    r = check_passphrase(call, passphrase);
+    if (r == 0 && slot_passphrase)
+        r = check_passphrase(call, slot_passphrase);
+    if (r != 0)
+        return r;
+    request.backup_passphrase = STEAL(passphrase->value);
+    request.slot_passphrase = slot_passphrase ? STEAL(slot_passphrase->value) : NULL;
+    request.backup_fd = descriptors_find(call, "backup")->fd;
+    call->acting = true;
+    return realm_generate(call->service->realm, &request, on_generated, call, &call->failure);
+}
+
+static int handle_seal(struct call *call)
+{
+    call->acting = true;
+    return realm_seal(call->service->realm, call_on_done, call, &call->failure);
+}
+
+static int handle_unseal(struct call *call)
+{
+    static const char *const names[] = { "passphrase", NULL };
+    struct descriptor *passphrase;
+    int r = descriptors_take(call, 0);
+
+    if (r == 0)
+        r = descriptors_known(call, names);
+    if (r == 0)
+        r = descriptors_receive(call, NULL);
+    if (r != 0)
+        return r;
+    passphrase = descriptors_find(call, "passphrase");
+    r = passphrase ? check_passphrase(call, passphrase) : 0;
+    if (r != 0)
+        return r;
+    call->acting = true;
+    return realm_unseal(call->service->realm, passphrase ? STEAL(passphrase->value) : NULL,
+                        call_on_done, call, &call->failure);
+}
+
+static const struct method methods[] = {
+    { "Generate", "sssa{sh}", "uss", "slot hint location descriptors",
+      "generation fingerprint realm", METHOD_WAITS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_GENERATE, handle_generate },
+    { "Seal", "", "", "", "", METHOD_WAITS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET, AUDIT_SEAL,
+      handle_seal },
+    { "Unseal", "a{sh}", "", "descriptors", "", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_UNSEAL, handle_unseal },
+};
+
+static const struct property properties[] = {
+    { "Generations", "a(usst)", OPERATION_READ_STATUS, "false", get_generations },
+};
+
+const struct interface interface_secret = {
+    .name = BUS_INTERFACE_SECRET,
+    .objects = OBJECT_ROOT,
+    TABLE_METHODS(methods),
+    TABLE_PROPERTIES(properties),
+};

@@ -1,0 +1,242 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/quota.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define USER_BUCKETS 256
+#define GUESS_BUCKETS 1024
+#define GUESS_WAYS 4
+
+struct quota_user {
+    struct quota_user *next;
+    uid_t uid;
+    unsigned connections;
+    unsigned calls;
+    size_t bytes;
+    double tokens;
+    uint64_t refilled_ms;
+};
+
+/* Wrong guesses leak out of `level` at the rate of forgiveness. The triple is known by a hash of 64
+ * bits: a collision can only make the limit stricter. */
+struct guess {
+    uint64_t triple;
+    double level;
+    uint64_t updated_ms;
+};
+
+struct quota {
+    struct quota_limits limits;
+    unsigned connections;
+    uint64_t seed;
+    struct quota_user *users[USER_BUCKETS];
+    struct guess guesses[GUESS_BUCKETS][GUESS_WAYS];
+};
+
+int quota_new(const struct quota_limits *limits, struct quota **ret_quota)
+{
+    struct quota *quota = calloc(1, sizeof(*quota));
+
+    if (!quota)
+        return -ENOMEM;
+    quota->limits = *limits;
+    quota->seed = (uint64_t)(uintptr_t)quota * 0x9e3779b97f4a7c15u;
+    *ret_quota = quota;
+    return 0;
+}
+
+void quota_free(struct quota *quota)
+{
+    if (!quota)
+        return;
+    for (size_t i = 0; i < USER_BUCKETS; i++)
+        while (quota->users[i]) {
+            struct quota_user *user = quota->users[i];
+
+            quota->users[i] = user->next;
+            free(user);
+        }
+    free(quota);
+}
+
+void quota_set_limits(struct quota *quota, const struct quota_limits *limits)
+{
+    quota->limits = *limits;
+}
+
+static struct quota_user **user_link(struct quota *quota, uid_t uid)
+{
+    struct quota_user **link = &quota->users[uid % USER_BUCKETS];
+
+    while (*link && (*link)->uid != uid)
+        link = &(*link)->next;
+    return link;
+}
+
+static struct quota_user *user_get(struct quota *quota, uid_t uid)
+{
+    struct quota_user **link = user_link(quota, uid);
+
+    if (*link)
+        return *link;
+    *link = calloc(1, sizeof(**link));
+    if (*link) {
+        (*link)->uid = uid;
+        (*link)->tokens = quota->limits.requests_per_second;
+    }
+    return *link;
+}
+
+/* A user who holds nothing and has a full bucket is forgotten. */
+static void user_put(struct quota *quota, struct quota_user **link)
+{
+    struct quota_user *user = *link;
+
+    if (user->connections || user->calls || user->tokens < quota->limits.requests_per_second)
+        return;
+    *link = user->next;
+    free(user);
+}
+
+int quota_connection_begin(struct quota *quota, uid_t uid)
+{
+    struct quota_user *user;
+
+    if (quota->connections >= quota->limits.connections)
+        return -EDQUOT;
+    user = user_get(quota, uid);
+    if (!user)
+        return -ENOMEM;
+    if (user->connections >= quota->limits.connections_per_user)
+        return -EDQUOT;
+    user->connections++;
+    quota->connections++;
+    return 0;
+}
+
+void quota_connection_end(struct quota *quota, uid_t uid)
+{
+    struct quota_user **link = user_link(quota, uid);
+
+    if (!*link || !(*link)->connections)
+        return;
+    (*link)->connections--;
+    quota->connections--;
+    user_put(quota, link);
+}
+
+static void refill(const struct quota *quota, struct quota_user *user, uint64_t now_ms)
+{
+    double rate = quota->limits.requests_per_second;
+
+    if (now_ms > user->refilled_ms)
+        user->tokens += (double)(now_ms - user->refilled_ms) * rate / 1000;
+    if (user->tokens > rate)
+        user->tokens = rate;
+    user->refilled_ms = now_ms;
+}
+
+int quota_call_begin(struct quota *quota, uid_t uid, size_t bytes, uint64_t now_ms)
+{
+    struct quota_user *user = user_get(quota, uid);
+
+    if (!user)
+        return -ENOMEM;
+    refill(quota, user, now_ms);
+    if (user->tokens < 1 || user->calls >= quota->limits.calls_per_user ||
+        user->bytes + bytes > quota->limits.bytes_per_user)
+        return -EDQUOT;
+    user->tokens -= 1;
+    user->calls++;
+    user->bytes += bytes;
+    return 0;
+}
+
+void quota_call_end(struct quota *quota, uid_t uid, size_t bytes)
+{
+    struct quota_user **link = user_link(quota, uid);
+
+    if (!*link || !(*link)->calls)
+        return;
+    (*link)->calls--;
+    (*link)->bytes -= bytes;
+    user_put(quota, link);
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const uint8_t *byte = bytes;
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ byte[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t triple_hash(const struct quota *quota, uid_t caller, const char *user,
+                            const char *application)
+{
+    uint64_t hash = hash_bytes(0xcbf29ce484222325u ^ quota->seed, &caller, sizeof(caller));
+
+    hash = hash_bytes(hash, user, strlen(user) + 1);
+    hash = hash_bytes(hash, application, strlen(application) + 1);
+    hash ^= hash >> 29;
+    return hash ? hash : 1;
+}
+
+static double guess_level(const struct quota *quota, const struct guess *guess, uint64_t now_ms)
+{
+    double forgiven = (double)(now_ms - guess->updated_ms) * quota->limits.verify_per_minute / 60000;
+
+    return guess->level > forgiven ? guess->level - forgiven : 0;
+}
+
+static struct guess *guess_find(struct quota *quota, uint64_t triple)
+{
+    struct guess *ways = quota->guesses[triple % GUESS_BUCKETS];
+
+    for (size_t i = 0; i < GUESS_WAYS; i++)
+        if (ways[i].triple == triple)
+            return &ways[i];
+    return NULL;
+}
+
+/* The way whose level is lowest now. */
+static struct guess *guess_victim(struct quota *quota, uint64_t triple, uint64_t now_ms)
+{
+    struct guess *ways = quota->guesses[triple % GUESS_BUCKETS];
+    struct guess *victim = &ways[0];
+
+    for (size_t i = 1; i < GUESS_WAYS; i++)
+        if (guess_level(quota, &ways[i], now_ms) < guess_level(quota, victim, now_ms))
+            victim = &ways[i];
+    return victim;
+}
+
+bool quota_verify_allowed(struct quota *quota, uid_t caller, const char *user,
+                          const char *application, uint64_t now_ms)
+{
+    uint64_t triple = triple_hash(quota, caller, user, application);
+    const struct guess *guess = guess_find(quota, triple);
+
+    /* When every way of the bucket holds somebody who is refused, a new triple is refused too:
+     * otherwise it could be guessed without being noted. */
+    if (!guess)
+        guess = guess_victim(quota, triple, now_ms);
+    return guess_level(quota, guess, now_ms) + 1 <= quota->limits.verify_burst;
+}
+
+void quota_verify_failed(struct quota *quota, uid_t caller, const char *user,
+                         const char *application, uint64_t now_ms)
+{
+    uint64_t triple = triple_hash(quota, caller, user, application);
+    struct guess *guess = guess_find(quota, triple);
+
+    if (!guess) {
+        guess = guess_victim(quota, triple, now_ms);
+        *guess = (struct guess){ .triple = triple, .updated_ms = now_ms };
+    }
+    guess->level = guess_level(quota, guess, now_ms) + 1;
+    guess->updated_ms = now_ms;
+}

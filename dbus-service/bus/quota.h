@@ -1,0 +1,46 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* How much of the service one user may hold: direct connections, calls in progress and their bytes,
+ * requests per second, and wrong guesses. Counted per uid; root counts like everybody else. Times are
+ * milliseconds of any monotonic clock, given by the caller, so nothing here asks the kernel. */
+#ifndef BUS_QUOTA_H
+#define BUS_QUOTA_H
+
+#include "common/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct quota_limits {
+    unsigned connections;          /* direct connections in all */
+    unsigned connections_per_user;
+    unsigned calls_per_user;       /* in progress at once */
+    size_t bytes_per_user;         /* of the messages of these calls */
+    unsigned requests_per_second;  /* per user; as many may come at once */
+    unsigned verify_burst;         /* wrong guesses at once per (caller, user, application) ... */
+    unsigned verify_per_minute;    /* ... and how fast they are forgiven */
+};
+
+struct quota;
+
+int quota_new(const struct quota_limits *limits, struct quota **ret_quota) MUST_CHECK;
+void quota_free(struct quota *quota);
+void quota_set_limits(struct quota *quota, const struct quota_limits *limits);
+
+/* 0; -EDQUOT when the limit is reached; -ENOMEM. Each success is given back by its end. */
+int quota_connection_begin(struct quota *quota, uid_t uid) MUST_CHECK;
+void quota_connection_end(struct quota *quota, uid_t uid);
+int quota_call_begin(struct quota *quota, uid_t uid, size_t bytes, uint64_t now_ms) MUST_CHECK;
+void quota_call_end(struct quota *quota, uid_t uid, size_t bytes);
+
+/* May this caller guess once more? A right guess costs nothing, a wrong one is noted. At most 4096
+ * triples are remembered; beyond them the one forgiven soonest makes room, never one of another
+ * caller that is still refused. */
+bool quota_verify_allowed(struct quota *quota, uid_t caller, const char *user,
+                          const char *application, uint64_t now_ms);
+void quota_verify_failed(struct quota *quota, uid_t caller, const char *user,
+                         const char *application, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/service.h"
+
+#include "dbus-service/bus/bus.h"
+#include "dbus-service/bus/call.h"
+#include "dbus-service/bus/direct.h"
+#include "dbus-service/bus/signals.h"
+#include "dbus-service/domain/audit.h"
+#include "dbus-service/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+
+/* How long a stop may take before it is given up, and how long replies get to leave. */
+#define STOP_WAIT_MS 25000
+#define FLUSH_STEP_MS 10
+#define FLUSH_STEPS 100
+
+static uint64_t now_usec(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int complain(const char *what, const char *object, int error)
+{
+    syslog(LOG_ERR, "cannot %s '%s': %s", what, object, strerror(-error));
+    (void)fprintf(stderr, "mastersecretd: cannot %s '%s': %s\n", what, object, strerror(-error));
+    return error;
+}
+
+const char *service_state_text(const struct service *service)
+{
+    switch (realm_state(service->realm)) {
+    case REALM_UNCONFIGURED:
+        return "There is no master secret yet. Run: mastersecret secret generate --backup FILE";
+    case REALM_SEALED:
+        return service->opening ? "The keyring is being opened."
+                                : "The keys are not in memory. Run: mastersecret secret unseal";
+    case REALM_REBUILDING:
+        return "The view is being rebuilt from the journal; calls are answered when it is done.";
+    case REALM_READY:
+        return "Everything is served.";
+    case REALM_READ_ONLY:
+        return "The storage failed, so nothing can be changed. Check the disk, then restart "
+               "mastersecretd.";
+    }
+    return "";
+}
+
+static void notify_state(const struct service *service)
+{
+    char text[300];
+
+    (void)snprintf(text, sizeof(text), "STATUS=%s: %s",
+                   realm_state_name(realm_state(service->realm)), service_state_text(service));
+    notify_send(text);
+}
+
+/* Ready is said once: when the keyring has been opened, or cannot be, and the bus knows us. */
+static void announce(struct service *service)
+{
+    if (service->announced || service->opening || !bus_has_name(service->bus))
+        return;
+    service->announced = true;
+    notify_send("READY=1");
+    notify_state(service);
+}
+
+void service_bus_changed(struct service *service, bool has_name)
+{
+    if (has_name)
+        announce(service);
+}
+
+static bool is_readable(enum realm_state state)
+{
+    return state == REALM_READY || state == REALM_READ_ONLY;
+}
+
+static void audit_outcome(enum audit_id id, const struct failure *failure, const char *detail)
+{
+    struct audit_event event = { .id = id, .failure = failure, .detail = detail };
+
+    audit_write(&event);
+}
+
+static void load_applications(struct service *service)
+{
+    struct failure failure = { .code = ERROR_NONE };
+    int r = application_set_load(service->applications, &failure);
+
+    if (r < 0)
+        (void)failure_from_errno(&failure, r, "reading the applications");
+    if (r != 0)
+        audit_outcome(AUDIT_STATE, &failure, "reading the applications");
+}
+
+static void on_state(void *userdata, enum realm_state old_state, enum realm_state new_state)
+{
+    struct service *service = userdata;
+    char detail[80];
+
+    if (!service->applications || !service->realm)
+        return;
+    if (is_readable(new_state) && !is_readable(old_state))
+        load_applications(service);
+    if (!is_readable(new_state) && is_readable(old_state))
+        application_set_clear(service->applications);
+    (void)snprintf(detail, sizeof(detail), "%s to %s", realm_state_name(old_state),
+                   realm_state_name(new_state));
+    audit_outcome(AUDIT_STATE, NULL, detail);
+    signal_state_changed(service, old_state, new_state);
+    notify_state(service);
+}
+
+static void on_log_event(void *userdata, enum log_event event, const char *text)
+{
+    bool bad = event == LOG_EVENT_READ_ONLY || event == LOG_EVENT_DAMAGED;
+    struct failure failure = { .code = ERROR_NONE };
+
+    if (bad)
+        (void)failure_set(&failure, event == LOG_EVENT_DAMAGED ? ERROR_DAMAGED : ERROR_READ_ONLY,
+                          "%s", text);
+    audit_outcome(AUDIT_STORAGE, bad ? &failure : NULL, text);
+}
+
+static void on_added(void *userdata, const struct application *application)
+{
+    signal_application_added(userdata, application);
+}
+
+static void on_changed(void *userdata, const struct application *application)
+{
+    signal_application_changed(userdata, application);
+}
+
+static void on_removed(void *userdata, const char *name)
+{
+    signal_application_removed(userdata, name);
+}
+
+/* The configuration becomes the service's: everything that was made from the one before is made again. */
+static void apply_config(struct service *service)
+{
+    const struct config *config = service->config;
+    struct audit_settings audit = { (enum audit_threshold)config->audit_success,
+                                    (enum audit_threshold)config->audit_failure };
+
+    service->administrators =
+        (struct name_list){ config->administrators.names, config->administrators.count };
+    service->affiliate_administrators = (struct name_list){
+        config->affiliate_administrators.names, config->affiliate_administrators.count };
+    audit_set(&audit);
+}
+
+static struct quota_limits limits_of(const struct config *config)
+{
+    return (struct quota_limits){
+        .connections = config->connections,
+        .connections_per_user = config->connections_per_user,
+        .calls_per_user = config->calls_per_user,
+        .bytes_per_user = (size_t)config->kilobytes_per_user * 1024,
+        .requests_per_second = config->requests_per_second,
+        .verify_burst = config->verify_burst,
+        .verify_per_minute = config->verify_per_minute,
+    };
+}
+
+int service_reload(struct service *service, struct failure *failure)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct config *config, *old = service->config;
+    struct quota_limits limits;
+    int r = config_load(service->paths->config_file, &config, error);
+
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "%s", error);
+    service->config = config;
+    apply_config(service);
+    limits = limits_of(config);
+    quota_set_limits(service->quota, &limits);
+    account_cache_set_lifetime(service->accounts, config->name_cache * 1000);
+    account_cache_flush(service->accounts);
+    config_free(old);
+    return 0;
+}
+
+static void reload_by_signal(struct service *service)
+{
+    struct failure failure = { .code = ERROR_NONE };
+    char text[80];
+    int r;
+
+    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)now_usec(CLOCK_MONOTONIC));
+    notify_send(text);
+    r = service_reload(service, &failure);
+    if (r < 0)
+        (void)failure_from_errno(&failure, r, "reading the configuration");
+    audit_outcome(AUDIT_RELOAD, r == 0 ? NULL : &failure, service->paths->config_file);
+    notify_send("READY=1");
+}
+
+static void on_opened(void *userdata, const struct failure *failure)
+{
+    struct service *service = userdata;
+
+    service->opening = false;
+    audit_outcome(AUDIT_UNSEAL, failure && failure->code != ERROR_NONE ? failure : NULL, "at start");
+    calls_resume_opened(service);
+    announce(service);
+}
+
+/* Whatever opens without a person is tried at once. */
+static void open_keyring(struct service *service)
+{
+    struct failure failure = { .code = ERROR_NONE };
+    int r;
+
+    if (realm_state(service->realm) != REALM_SEALED)
+        return;
+    service->opening = true;
+    r = realm_unseal(service->realm, NULL, on_opened, service, &failure);
+    if (r < 0)
+        (void)failure_from_errno(&failure, r, "opening the keyring");
+    if (r != 0)
+        on_opened(service, &failure);
+}
+
+static bool has_unsent(const struct service *service)
+{
+    return bus_has_unsent(service->bus) || direct_has_unsent(service->direct);
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->loop && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* The last handles go; the loop ends by itself. */
+static void fini(struct service *service)
+{
+    bus_free(STEAL(service->bus));
+    direct_free(STEAL(service->direct));
+    application_set_free(STEAL(service->applications));
+    account_cache_free(STEAL(service->accounts));
+    work_queue_free(STEAL(service->work));
+    connection_ring_deinit(&service->ring);
+    for (size_t i = 0; i < sizeof(service->signals) / sizeof(service->signals[0]); i++)
+        close_handle((uv_handle_t *)&service->signals[i]);
+    close_handle((uv_handle_t *)&service->watchdog);
+    close_handle((uv_handle_t *)&service->stop_timer);
+}
+
+static void on_flush(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+
+    if (service->flush_steps++ < FLUSH_STEPS && has_unsent(service))
+        return;
+    fini(service);
+}
+
+static void on_realm_closed(void *userdata)
+{
+    struct service *service = userdata;
+
+    uv_timer_start(&service->stop_timer, on_flush, 0, FLUSH_STEP_MS);
+}
+
+static void on_stop_late(uv_timer_t *timer)
+{
+    syslog(LOG_ERR, "cannot stop cleanly: the storage does not answer");
+    _exit(EXIT_FAILURE);
+}
+
+static void stop(struct service *service)
+{
+    if (service->stopping)
+        return;
+    service->stopping = true;
+    notify_send("STOPPING=1");
+    audit_outcome(AUDIT_STOP, NULL, NULL);
+    direct_stop(service->direct);
+    bus_release_name(service->bus);
+    calls_refuse_waiting(service, ERROR_UNREACHABLE);
+    uv_timer_start(&service->stop_timer, on_stop_late, STOP_WAIT_MS, 0);
+    realm_close(service->realm, on_realm_closed, service);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    if (number == SIGHUP)
+        reload_by_signal(handle->data);
+    else
+        stop(handle->data);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    const struct service *service = timer->data;
+
+    notify_send("WATCHDOG=1");
+    if (!service->announced)
+        notify_send("EXTEND_TIMEOUT_USEC=60000000");
+}
+
+static int start_handles(struct service *service)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+    uint64_t interval = notify_watchdog_interval();
+    int r = 0;
+
+    connection_ring_init(&service->ring, service->loop);
+    uv_timer_init(service->loop, &service->watchdog);
+    uv_timer_init(service->loop, &service->stop_timer);
+    service->watchdog.data = service->stop_timer.data = service;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && r == 0; i++) {
+        r = uv_signal_init(service->loop, &service->signals[i]);
+        service->signals[i].data = service;
+        if (r == 0)
+            r = uv_signal_start(&service->signals[i], on_signal, numbers[i]);
+    }
+    if (r == 0 && interval)
+        r = uv_timer_start(&service->watchdog, on_watchdog, interval, interval);
+    return r;
+}
+
+/* One service per state folder: the lock goes with the process. */
+static int open_folder(struct service *service)
+{
+    const char *path = service->paths->state_folder;
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    service->folder_fd = fd;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return complain("open", path, -errno);
+    if (status.st_uid != geteuid() || (status.st_mode & 0077))
+        return complain("use (it must be ours alone, mode 0700)", path, -EPERM);
+    service->lock_fd = openat(fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (service->lock_fd < 0 || flock(service->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return complain("lock (is another mastersecretd running?)", path, -errno);
+    return 0;
+}
+
+static int start_domain(struct service *service)
+{
+    const struct config *config = service->config;
+    struct realm_options options = {
+        .loop = service->loop,
+        .work = service->work,
+        .folder_fd = service->folder_fd,
+        .anchor_path = *config->anchor ? config->anchor : service->paths->anchor,
+        .keyfile_path = *config->keyfile ? config->keyfile : service->paths->keyfile,
+        .credential_path = service->paths->credential,
+        .events = { on_state, on_log_event, service },
+    };
+    struct application_events events = { on_added, on_changed, on_removed, service };
+    int r = realm_new(&options, &service->realm);
+
+    if (r == 0)
+        r = application_set_new(service->realm, &events, &service->applications);
+    return r < 0 ? complain("start with", service->paths->state_folder, r) : 0;
+}
+
+static int start_tools(struct service *service)
+{
+    struct quota_limits limits = limits_of(service->config);
+    int r = keys_init();
+
+    if (r == 0)
+        r = work_queue_new(service->loop, &service->work);
+    if (r == 0)
+        r = account_cache_new(service->loop, service->work, service->config->name_cache * 1000,
+                              &service->accounts);
+    if (r == 0)
+        r = quota_new(&limits, &service->quota);
+    if (r == 0)
+        r = secret_pipe_init(&service->pipe);
+    service->has_pipe = r == 0;
+    service->identity = (struct identity){ service->accounts, &service->administrators,
+                                           &service->affiliate_administrators };
+    return r < 0 ? complain("prepare", "mastersecretd", r) : 0;
+}
+
+int service_start(struct service *service, uv_loop_t *loop, struct config *config,
+                  const struct config_paths *paths)
+{
+    struct audit_settings audit = { AUDIT_KEEP_ADMINISTRATION, AUDIT_KEEP_ALL };
+    int r;
+
+    service->loop = loop;
+    service->config = config;
+    service->paths = paths;
+    service->folder_fd = service->lock_fd = -1;
+    service->started_usec = now_usec(CLOCK_REALTIME);
+    audit_open(&audit);
+    apply_config(service);
+    r = start_handles(service);
+    if (r == 0)
+        r = open_folder(service);
+    if (r == 0)
+        r = start_tools(service);
+    if (r == 0)
+        r = start_domain(service);
+    if (r < 0)
+        return r;
+    r = direct_new(service, paths->run_folder, &service->direct);
+    if (r < 0)
+        return complain("listen in", paths->run_folder, r);
+    audit_outcome(AUDIT_START, NULL, realm_state_name(realm_state(service->realm)));
+    open_keyring(service);
+    return bus_new(service, &service->bus);
+}
+
+int service_run(struct service *service)
+{
+    return uv_run(service->loop, UV_RUN_DEFAULT);
+}
+
+void service_free(struct service *service)
+{
+    quota_free(service->quota);
+    if (service->has_pipe)
+        secret_pipe_deinit(&service->pipe);
+    if (service->lock_fd >= 0)
+        close(service->lock_fd);
+    if (service->folder_fd >= 0)
+        close(service->folder_fd);
+    config_free(service->config);
+    audit_close();
+}

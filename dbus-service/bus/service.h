@@ -1,0 +1,65 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The running service: everything that a handler may need, and its life from start to clean end. */
+#ifndef BUS_SERVICE_H
+#define BUS_SERVICE_H
+
+#include "dbus-service/bus/connection.h"
+#include "dbus-service/bus/quota.h"
+#include "dbus-service/config.h"
+#include "dbus-service/domain/application.h"
+#include "dbus-service/domain/identity.h"
+#include "dbus-service/domain/realm.h"
+
+#include "common/secret_pipe.h"
+
+struct bus;
+struct direct;
+struct call;
+
+struct service {
+    uv_loop_t *loop;
+    const struct config_paths *paths;
+    struct config *config;
+    struct work_queue *work;
+    struct account_cache *accounts;
+    struct name_list administrators;           /* borrowed from the configuration */
+    struct name_list affiliate_administrators; /* the same */
+    struct identity identity;
+    struct realm *realm;
+    struct application_set *applications;
+    struct quota *quota;
+    struct secret_pipe pipe;
+    struct connection_ring ring;
+    struct bus *bus;
+    struct direct *direct;
+    struct call *calls;   /* all in progress */
+    uint64_t started_usec; /* CLOCK_REALTIME */
+    uint64_t limits_told_ms; /* when a refusal by quota was last audited */
+    bool opening;         /* the keyring is being opened at start */
+    bool announced;       /* READY=1 was sent */
+    bool stopping;
+    bool has_pipe;
+    int folder_fd;
+    int lock_fd;
+    unsigned flush_steps; /* turns that replies had to leave at the end */
+    uv_signal_t signals[3];
+    uv_timer_t watchdog;
+    uv_timer_t stop_timer;
+};
+
+/* Starts everything; `service` is zeroed before. 0 or -errno; what failed is logged. */
+int service_start(struct service *service, uv_loop_t *loop, struct config *config,
+                  const struct config_paths *paths) MUST_CHECK;
+/* Runs until SIGTERM or SIGINT, then ends cleanly. 0, or a negative errno when it could not. */
+int service_run(struct service *service) MUST_CHECK;
+void service_free(struct service *service);
+
+/* Reads the configuration again; the old one stays on failure. */
+int service_reload(struct service *service, struct failure *failure) MUST_CHECK;
+/* The name was taken on the bus, or lost. */
+void service_bus_changed(struct service *service, bool has_name);
+/* What the state means and what to do: one sentence. */
+const char *service_state_text(const struct service *service);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/signals.h"
+
+#include "dbus-service/bus/bus.h"
+#include "dbus-service/bus/properties.h"
+
+#include <string.h>
+
+int object_path(const char *name, char ret_path[OBJECT_PATH_MAX])
+{
+    static const char prefix[] = BUS_PATH_APPLICATION "/";
+
+    memcpy(ret_path, prefix, sizeof(prefix));
+    return name_to_path(name, ret_path + sizeof(prefix) - 1, OBJECT_PATH_MAX - sizeof(prefix) + 1);
+}
+
+static struct writer signal_writer(const char *path, const char *interface, const char *name)
+{
+    struct writer writer;
+
+    writer_init(&writer, dbus_message_new_signal(path, interface, name));
+    return writer;
+}
+
+static void emit(struct service *service, struct writer *writer)
+{
+    DBusMessage *message = writer_take(writer);
+
+    if (!message)
+        return;
+    bus_send(service->bus, message);
+    dbus_message_unref(message);
+}
+
+static void state_property_changed(struct service *service)
+{
+    struct writer writer = signal_writer(BUS_PATH, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+
+    writer_string(&writer, BUS_INTERFACE_MANAGER);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
+    writer_open_entry(&writer, "State", "s");
+    writer_string(&writer, realm_state_name(realm_state(service->realm)));
+    writer_close_entry(&writer);
+    writer_open_entry(&writer, "StateText", "s");
+    writer_string(&writer, service_state_text(service));
+    writer_close_entry(&writer);
+    writer_close(&writer);
+    writer_strings(&writer, NULL, 0);
+    emit(service, &writer);
+}
+
+void signal_state_changed(struct service *service, enum realm_state old_state,
+                          enum realm_state new_state)
+{
+    struct writer writer = signal_writer(BUS_PATH, BUS_INTERFACE_MANAGER, "StateChanged");
+
+    writer_string(&writer, realm_state_name(old_state));
+    writer_string(&writer, realm_state_name(new_state));
+    emit(service, &writer);
+    state_property_changed(service);
+}
+
+void object_write(struct service *service, const struct application *application, unsigned roles,
+                  struct writer *writer)
+{
+    struct property_source source = { service, application };
+    char path[OBJECT_PATH_MAX];
+
+    if (!property_may_read(&interface_application.properties[0], &source, roles) ||
+        object_path(application->name, path) < 0)
+        return;
+    writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
+    writer_path(writer, path);
+    writer_open(writer, DBUS_TYPE_ARRAY, "{sa{sv}}");
+    writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
+    writer_string(writer, BUS_INTERFACE_APPLICATION);
+    properties_write(&interface_application, &source, roles, writer);
+    writer_close(writer);
+    writer_close(writer);
+    writer_close(writer);
+}
+
+void signal_application_added(struct service *service, const struct application *application)
+{
+    struct writer writer;
+    char path[OBJECT_PATH_MAX];
+
+    if (object_path(application->name, path) < 0)
+        return;
+    writer = signal_writer(BUS_PATH, interface_object_manager.name, "InterfacesAdded");
+    writer_path(&writer, path);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "{sa{sv}}");
+    writer_open(&writer, DBUS_TYPE_DICT_ENTRY, NULL);
+    writer_string(&writer, BUS_INTERFACE_APPLICATION);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
+    writer_close(&writer);
+    writer_close(&writer);
+    writer_close(&writer);
+    emit(service, &writer);
+}
+
+static void invalidated(struct service *service, const char *path)
+{
+    struct writer writer = signal_writer(path, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+
+    writer_string(&writer, BUS_INTERFACE_APPLICATION);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
+    writer_close(&writer);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "s");
+    for (size_t i = 0; i < interface_application.properties_count; i++)
+        if (strcmp(interface_application.properties[i].emits, "invalidates") == 0)
+            writer_string(&writer, interface_application.properties[i].name);
+    writer_close(&writer);
+    emit(service, &writer);
+}
+
+void signal_application_changed(struct service *service, const struct application *application)
+{
+    struct writer writer;
+    char path[OBJECT_PATH_MAX];
+
+    if (object_path(application->name, path) < 0)
+        return;
+    writer = signal_writer(path, BUS_INTERFACE_APPLICATION, "Changed");
+    emit(service, &writer);
+    invalidated(service, path);
+}
+
+void signal_application_removed(struct service *service, const char *name)
+{
+    char interface[] = BUS_INTERFACE_APPLICATION;
+    char *const names[] = { interface };
+    struct writer writer;
+    char path[OBJECT_PATH_MAX];
+
+    if (object_path(name, path) < 0)
+        return;
+    writer = signal_writer(BUS_PATH, interface_object_manager.name, "InterfacesRemoved");
+    writer_path(&writer, path);
+    writer_strings(&writer, names, 1);
+    emit(service, &writer);
+}
+
+void signal_mapping_changed(struct service *service, const char *application,
+                            const struct account_name *account, const char *change)
+{
+    char path[OBJECT_PATH_MAX], text[6 + NAME_MAX_BYTES + 1];
+    struct writer writer;
+
+    if (object_path(application, path) < 0)
+        return;
+    account_name_format(account, text);
+    writer = signal_writer(path, BUS_INTERFACE_APPLICATION, "MappingChanged");
+    writer_string(&writer, text);
+    writer_string(&writer, change);
+    emit(service, &writer);
+}
