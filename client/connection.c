@@ -206,13 +206,13 @@ enum mastersecret_error connection_open(const char *address, bool is_bus, int64_
     if (r == 0)
         r = adopt(fd, &connection->bus);
     if (r < 0) {
-        snprintf(message, MESSAGE_SIZE, "%.200s: %s", address,
+        snprintf(message, MESSAGE_SIZE, "cannot reach the service at %.200s: %s", address,
                  r == -EINVAL ? "not a unix:path= or unix:abstract= address" : strerrordesc_np(-r));
         return r == -EINVAL ? MASTERSECRET_INVALID_ARGUMENT : client_error_from_errno(-r);
     }
     error = start(connection, deadline);
     if (error != MASTERSECRET_OK) {
-        snprintf(message, MESSAGE_SIZE, "%.200s: connected, but %s", address,
+        snprintf(message, MESSAGE_SIZE, "connected to %.200s, but %s", address,
                  mastersecret_strerror(error));
         return error;
     }

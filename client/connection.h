@@ -20,7 +20,8 @@ enum { MESSAGE_SIZE = 512 }; /* of texts that explain a failure, NUL included */
  * unix:path= and unix:abstract= addresses; several, separated by ';', are tried in order. On
  * failure a text of at most MESSAGE_SIZE bytes is in `message`. */
 enum mastersecret_error connection_open(const char *address, bool is_bus, int64_t deadline,
-                                        char *message, struct connection **ret_connection) MUST_CHECK;
+                                        char *message,
+                                        struct connection **ret_connection) MUST_CHECK;
 void connection_close(struct connection *connection);
 
 /* False once the other side has gone. Reads and drops what it sent unasked. */

@@ -84,8 +84,8 @@ MASTERSECRET_PUBLIC void mastersecret_set_timeout(struct mastersecret *context,
 
 /* The D-Bus address of a message bus to use ("unix:path=..." or "unix:abstract=..."; the deadline
  * can be kept on no other kind), or NULL for the default: the direct socket, else the system bus. */
-MASTERSECRET_CHECK enum mastersecret_error mastersecret_set_address(struct mastersecret *context,
-                                                                    const char *address);
+MASTERSECRET_CHECK enum mastersecret_error
+mastersecret_set_address(struct mastersecret *context, const char *address);
 
 /* Connects now, if not connected. */
 MASTERSECRET_CHECK enum mastersecret_error mastersecret_connect(struct mastersecret *context);
@@ -123,7 +123,8 @@ MASTERSECRET_CHECK enum mastersecret_error
 mastersecret_lookup(struct mastersecret *context, const char *application, const char *user,
                     const char *const *labels, size_t count,
                     struct mastersecret_credentials **ret_credentials);
-MASTERSECRET_PUBLIC void mastersecret_credentials_free(struct mastersecret_credentials *credentials);
+MASTERSECRET_PUBLIC void
+mastersecret_credentials_free(struct mastersecret_credentials *credentials);
 
 MASTERSECRET_PUBLIC const char *
 mastersecret_credentials_external_user(const struct mastersecret_credentials *credentials);

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Building requests: checked strings, and values given or awaited through pipes. Everything that
- * comes from a caller is checked here, because libdbus aborts the process on an ill-formed string. */
+/* Building requests: checked strings, and values given or awaited through pipes. All that comes
+ * from a caller is checked here, because libdbus aborts the process on an ill-formed string. */
 #ifndef CLIENT_REQUEST_H
 #define CLIENT_REQUEST_H
 
@@ -23,7 +23,7 @@ enum mastersecret_error value_pipe_open(struct mastersecret *context,
 /* Opens one that holds the value, its write end closed. */
 enum mastersecret_error value_pipe_give(struct mastersecret *context, const void *value,
                                         size_t length, struct secret_pipe *ret_pipe) MUST_CHECK;
-/* Closes the write end and reads all there is. The secret has one byte more capacity than length. */
+/* Closes the write end and reads all there is. The secret has a NUL behind its last byte. */
 enum mastersecret_error value_pipe_take(struct mastersecret *context, struct secret_pipe *pipe,
                                         struct secret **ret_value) MUST_CHECK;
 

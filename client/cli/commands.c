@@ -1,0 +1,91 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "client/cli/command.h"
+
+const struct option_row option_rows[OPTION_COUNT_] = {
+#define X(id, name, argument, repeated, text) [OPTION_##id] = { name, argument, repeated, text },
+    OPTION_TABLE(X)
+#undef X
+};
+
+#define JSON OPTION_BIT(JSON)
+#define ACCOUNT (OPTION_BIT(USER) | OPTION_BIT(GROUP))
+#define SECRET (OPTION_BIT(STDIN) | OPTION_BIT(FD))
+#define PASSPHRASE (SECRET | OPTION_BIT(PASSPHRASE_FILE))
+#define DEFINITION                                                                                 \
+    (OPTION_BIT(DESCRIPTION) | OPTION_BIT(CONTACT) | OPTION_BIT(USERS) | OPTION_BIT(ADMINS) |      \
+     OPTION_BIT(AGENTS))
+
+const struct command commands[] = {
+    { NULL, "status", "", 0, 0, JSON, "tell how the service is, and what should be done next",
+      "tell the status", command_status, NULL,
+      "Exits with 0 if the service is ready, 6 if it is in another state." },
+
+    { "secret", "generate", "", 0, 0,
+      OPTION_BIT(BACKUP) | OPTION_BIT(HINT) | OPTION_BIT(SLOT) | PASSPHRASE | JSON,
+      "make the master secret, and its backup in the same call", "generate the master secret",
+      command_secret_generate, NULL,
+      "The passphrase, 8 to 1024 bytes, protects the backup; one newline at its end is dropped.\n"
+      "With --fd its label is 'passphrase'; for --slot passphrase, 'slot-passphrase' may be\n"
+      "another one, else the same opens the slot." },
+    { "secret", "seal", "", 0, 0, 0, "make the service forget its keys until it is unsealed",
+      "seal the service", command_secret_seal, NULL, NULL },
+    { "secret", "unseal", "", 0, 0, PASSPHRASE, "give the service its keys again",
+      "unseal the service", command_secret_unseal, NULL,
+      "Asks for a passphrase only if the keyring has a slot for one and no other opens." },
+
+    { "app", "create", "APP", 1, 1,
+      DEFINITION | OPTION_BIT(TYPE) | OPTION_BIT(DEFINE_FIELD) | OPTION_BIT(ENABLE),
+      "define an application", "create application", command_app_create, NULL,
+      "Without --field it has the fields 'user' and 'password:masked'." },
+    { "app", "list", "", 0, 0, JSON, "list the applications you have a role in",
+      "list applications", command_app_list, NULL, NULL },
+    { "app", "show", "APP", 1, 1, JSON, "show an application's definition", "show application",
+      command_app_show, NULL, NULL },
+    { "app", "update", "APP", 1, 1, DEFINITION | OPTION_BIT(ADD_FIELD) | OPTION_BIT(RELABEL),
+      "change an application's definition", "update application", command_app_update, NULL,
+      "Only what is given changes; a list is replaced, and --users '' empties it.\n"
+      "Fields are added and relabelled without touching the mappings." },
+    { "app", "enable", "APP", 1, 1, 0, "let an application be used", "enable application",
+      command_app_simple, "Enable", NULL },
+    { "app", "disable", "APP", 1, 1, 0, "keep an application from being used",
+      "disable application", command_app_simple, "Disable", NULL },
+    { "app", "delete", "APP", 1, 1, 0, "delete an application with all its mappings",
+      "delete application", command_app_simple, "Delete", NULL },
+
+    { "map", "set", "APP", 1, 1,
+      ACCOUNT | OPTION_BIT(EXTERNAL) | OPTION_BIT(SET_FIELD) | SECRET,
+      "make a mapping or change it", "set a mapping of application", command_map_set, NULL,
+      "Fields that are not given keep their value. Masked ones are asked for on the terminal\n"
+      "(an empty answer keeps the value), or read by --stdin (the one masked field) or --fd." },
+    { "map", "show", "APP", 1, 1, ACCOUNT | JSON, "show a mapping, but no masked value",
+      "show a mapping of application", command_map_show, NULL, NULL },
+    { "map", "list", "[APP]", 0, 1, JSON, "list an application's mappings, or your own",
+      "list mappings of application", command_map_list, NULL, NULL },
+    { "map", "enable", "APP", 1, 1, ACCOUNT, "let a mapping be used",
+      "enable a mapping of application", command_map_simple, "EnableMapping", NULL },
+    { "map", "disable", "APP", 1, 1, ACCOUNT, "keep a mapping from being used",
+      "disable a mapping of application", command_map_simple, "DisableMapping", NULL },
+    { "map", "delete", "APP", 1, 1, ACCOUNT, "delete a mapping",
+      "delete a mapping of application", command_map_simple, "DeleteMapping", NULL },
+
+    { NULL, "get", "APP", 1, 1,
+      OPTION_BIT(USER) | OPTION_BIT(WHICH_FIELD) | OPTION_BIT(REVEAL) | JSON,
+      "write a credential, byte for byte", "get the credentials of application", command_get,
+      NULL,
+      "With --json all fields: {\"fields\": {LABEL: {\"masked\": true, \"value\": TEXT}}}; a\n"
+      "value that is not UTF-8 has the member \"base64\" instead of \"value\"." },
+    { NULL, "verify", "APP", 1, 1,
+      OPTION_BIT(USER) | OPTION_BIT(WHICH_FIELD) | SECRET,
+      "compare a password with the stored one", "verify a credential of application",
+      command_verify, NULL, "Exits with 0 if it matches, 10 if not." },
+    { NULL, "run", "APP -- COMMAND [ARGUMENT...]", 2, -1,
+      OPTION_BIT(USER) | OPTION_BIT(FILES),
+      "run a command that gets the credentials",
+      "run a command with the credentials of application", command_run, NULL,
+      "The command finds each field in MASTERSECRET_LABEL, the external user name among them;\n"
+      "with --files MASTERSECRET_LABEL_FILE names a file in memory instead. In LABEL letters\n"
+      "are upper case, and what is neither letter nor digit is '_'. The command's exit status\n"
+      "is passed on." },
+    { 0 },
+};

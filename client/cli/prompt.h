@@ -1,0 +1,34 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where the command line takes secrets from: the terminal, standard input, a file descriptor or a
+ * file; never argv or the environment. */
+#ifndef CLI_PROMPT_H
+#define CLI_PROMPT_H
+
+#include "client/cli/command.h"
+#include "common/secret.h"
+
+/* STATUS_DONE, or STATUS_LOCAL / STATUS_USAGE after a message. */
+
+/* Asks on /dev/tty, without echo; with `again` twice, until both are the same (3 times at most).
+ * The newline is dropped. -ENXIO when there is no terminal (without a message). */
+int prompt_secret(const char *question, const char *again, struct secret **ret_secret) MUST_CHECK;
+
+/* Every byte to the end of the file; more than VALUE_MAX_BYTES is refused. `what` names it in
+ * messages. */
+int prompt_read_fd(int fd, const char *what, struct secret **ret_secret) MUST_CHECK;
+
+/* The value of --fd LABEL=N for this label (or any label with NULL); *ret_secret stays NULL when
+ * there is none. */
+int prompt_from_option(const struct arguments *arguments, const char *label,
+                       struct secret **ret_secret) MUST_CHECK;
+
+/* A passphrase by --fd LABEL=N, --passphrase-file, --stdin, or the terminal; one newline at the end
+ * is dropped. With `again` NULL it is not asked for twice. */
+int prompt_passphrase(const struct arguments *arguments, const char *label, const char *question,
+                      const char *again, struct secret **ret_passphrase) MUST_CHECK;
+
+/* Checks that each --fd is LABEL=N with one of the labels (NULL-terminated). */
+int prompt_check_labels(const struct arguments *arguments, const char *const *labels) MUST_CHECK;
+
+#endif
