@@ -20,7 +20,7 @@ static bool has_applications(const struct call *call)
 static int write_applications(struct call *call, FILE *stream)
 {
     const struct application_set *set = call->service->applications;
-    char element[3 * NAME_MAX_BYTES + 1];
+    char child[OBJECT_PATH_MAX];
     bool may;
     int r;
 
@@ -31,11 +31,11 @@ static int write_applications(struct call *call, FILE *stream)
 
         r = call_may(call, OPERATION_READ_APPLICATION, application, &may);
         if (r == 0 && may)
-            r = name_to_path(application->name, element, sizeof(element));
+            r = object_path(application->name, child);
         if (r != 0)
             return r;
         if (may)
-            introspect_child(stream, element);
+            introspect_child(stream, child + sizeof(BUS_PATH_APPLICATION));
     }
     return 0;
 }

@@ -9,10 +9,7 @@
 
 int object_path(const char *name, char ret_path[OBJECT_PATH_MAX])
 {
-    static const char prefix[] = BUS_PATH_APPLICATION "/";
-
-    memcpy(ret_path, prefix, sizeof(prefix));
-    return name_to_path(name, ret_path + sizeof(prefix) - 1, OBJECT_PATH_MAX - sizeof(prefix) + 1);
+    return name_to_path(name, ret_path, OBJECT_PATH_MAX);
 }
 
 static struct writer signal_writer(const char *path, const char *interface, const char *name)

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WRITER_DEPTH 8
+#define WRITER_DEPTH 12
 
 struct writer {
     DBusMessage *message;
