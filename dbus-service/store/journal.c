@@ -34,6 +34,7 @@ struct log {
     char *anchor_path;
     uv_async_t async;
     uv_timer_t timer;
+    uv_prepare_t prepare; /* active while appends wait for the journal's thread to be woken */
     int handles; /* open ones */
     enum log_state state;
 
@@ -155,6 +156,17 @@ static void anchor_end(struct log *log)
         event(log, LOG_EVENT_ANCHOR_FAILED, text);
     }
     log->anchor_failed = failed;
+}
+
+/* The end of one turn of the loop: all that was appended in it shares a commit. The loop has nothing
+ * left to do, so nobody waits longer for it, and the journal's thread does not take the processor
+ * away from it for a sync per append. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct log *log = prepare->data;
+
+    uv_prepare_stop(prepare);
+    writer_wake(&log->writer);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -382,6 +394,7 @@ static int queue_append(struct log *log, const struct log_append *append, log_ap
     }
     (void)STEAL(queued);
     log->next_revision++;
+    uv_prepare_start(&log->prepare, on_prepare);
     return LOG_DONE;
 }
 
@@ -553,6 +566,7 @@ static void close_handles(struct log *log)
     log->state = STATE_CLOSING;
     close_handle(&log->async);
     close_handle(&log->timer);
+    close_handle(&log->prepare);
 }
 
 /* On a thread: a sync of the view may take its time. */
@@ -718,6 +732,11 @@ static int open_handles(struct log *log, uv_loop_t *loop)
         return r;
     log->timer.data = log;
     log->handles++;
+    r = uv_prepare_init(loop, &log->prepare);
+    if (r < 0)
+        return r;
+    log->prepare.data = log;
+    log->handles++;
     r = uv_async_init(loop, &log->async, on_async);
     if (r < 0)
         return r;
@@ -733,8 +752,10 @@ static void abandon(struct log *log)
         return;
     }
     log->state = STATE_CLOSING;
-    if (log->handles > 1)
+    if (log->handles > 2)
         close_handle(&log->async);
+    if (log->handles > 1)
+        close_handle(&log->prepare);
     close_handle(&log->timer);
 }
 

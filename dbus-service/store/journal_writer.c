@@ -354,10 +354,16 @@ bool writer_queue(struct writer *writer, struct writer_append *append)
     if (taken) {
         writer->queued_bytes += append->size;
         writer_list_push(&writer->queue, append);
-        pthread_cond_signal(&writer->wake);
     }
     pthread_mutex_unlock(&writer->mutex);
     return taken;
+}
+
+void writer_wake(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_collect(struct writer *writer, struct writer_report *ret_report)

@@ -80,8 +80,10 @@ struct writer_report {
 
 /* Takes the file's fd over on success. 0 or -errno. */
 int writer_start(struct writer *writer, const struct writer_file *file) MUST_CHECK;
-/* False when too much waits already. Takes the append over on true. */
+/* False when too much waits already. Takes the append over on true. It is written with the commit
+ * that writer_wake() begins, or with one under way before. */
 bool writer_queue(struct writer *writer, struct writer_append *append) MUST_CHECK;
+void writer_wake(struct writer *writer);
 void writer_collect(struct writer *writer, struct writer_report *ret_report);
 /* Any thread. The fd is only lent; it is replaced by writer_change_file() alone. */
 void writer_position(struct writer *writer, struct writer_file *ret_file);
