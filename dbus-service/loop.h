@@ -10,6 +10,13 @@
 
 #include <uv.h>
 
+/* Any libuv handle as the type that uv_close() and the like take: a cast would break the rules of
+ * aliasing. */
+static inline uv_handle_t *loop_handle(void *handle)
+{
+    return handle;
+}
+
 enum work_class {
     WORK_NAMES, /* name service: at most 2 at once */
     WORK_KDF,   /* Argon2id: 1 */

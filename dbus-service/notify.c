@@ -14,6 +14,7 @@ void notify_send(const char *text)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     const char *path = getenv("NOTIFY_SOCKET");
+    const void *generic = &address;
     CLEANUP_CLOSE int fd = -1;
     socklen_t size;
 
@@ -25,7 +26,7 @@ void notify_send(const char *text)
         address.sun_path[0] = '\0';
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0)
-        (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+        (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, generic, size);
 }
 
 uint64_t notify_watchdog_interval(void)

@@ -236,6 +236,7 @@ static int probe(const char *address)
 {
     static const char prefix[] = "unix:path=";
     struct sockaddr_un name = { .sun_family = AF_UNIX };
+    const void *generic = &name;
     CLEANUP_CLOSE int fd = -1;
     size_t length;
 
@@ -247,7 +248,7 @@ static int probe(const char *address)
         return 0;
     memcpy(name.sun_path, address, length);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
+    if (fd < 0 || connect(fd, generic, sizeof(name)) < 0)
         return -errno;
     return 0;
 }
@@ -309,7 +310,7 @@ void bus_free(struct bus *bus)
     if (!bus)
         return;
     disconnect(bus);
-    uv_close((uv_handle_t *)&bus->retry, on_freed);
+    uv_close(loop_handle(&bus->retry), on_freed);
 }
 
 void bus_send(struct bus *bus, DBusMessage *message)

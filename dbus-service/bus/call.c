@@ -203,7 +203,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void timer_stop(struct call *call)
 {
     if (call->timer)
-        uv_close((uv_handle_t *)STEAL(call->timer), on_timer_closed);
+        uv_close(loop_handle(STEAL(call->timer)), on_timer_closed);
 }
 
 static void on_opening_late(uv_timer_t *timer)

@@ -3,6 +3,7 @@
 #include "dbus-service/bus/connection.h"
 
 #include "dbus-service/bus/watch.h"
+#include "dbus-service/loop.h"
 
 #include <errno.h>
 
@@ -42,15 +43,15 @@ void connection_ring_deinit(struct connection_ring *ring)
         connection_unref(connection);
     }
     ring->last = NULL;
-    if (!uv_is_closing((uv_handle_t *)&ring->idle))
-        uv_close((uv_handle_t *)&ring->idle, NULL);
+    if (!uv_is_closing(loop_handle(&ring->idle)))
+        uv_close(loop_handle(&ring->idle), NULL);
 }
 
 static void ring_add(struct connection *connection)
 {
     struct connection_ring *ring = connection->ring;
 
-    if (connection->in_ring || uv_is_closing((uv_handle_t *)&ring->idle))
+    if (connection->in_ring || uv_is_closing(loop_handle(&ring->idle)))
         return;
     connection->in_ring = true;
     connection->ring_next = NULL;

@@ -140,8 +140,8 @@ static void wait_stop(struct call *call)
     call->descriptors.wait = NULL;
     wait->call = NULL;
     uv_poll_stop(&wait->poll);
-    uv_close((uv_handle_t *)&wait->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&wait->timer, on_handle_closed);
+    uv_close(loop_handle(&wait->poll), on_handle_closed);
+    uv_close(loop_handle(&wait->timer), on_handle_closed);
     close(wait->epoll_fd);
 }
 

@@ -72,7 +72,7 @@ static void client_drop(struct client *client)
     quota_connection_end(direct->service->quota, client->peer->caller.uid);
     peer_unref(client->peer);
     connection_unref(client->connection);
-    uv_close((uv_handle_t *)&client->authentication, on_client_freed);
+    uv_close(loop_handle(&client->authentication), on_client_freed);
 }
 
 static void on_closed(void *userdata, struct connection *connection)
@@ -164,6 +164,7 @@ static void on_connection(DBusServer *server, DBusConnection *dbus, void *data)
 static int make_socket(struct direct *direct)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const void *generic = &address;
     CLEANUP_CLOSE int fd = -1;
     struct stat status;
     int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s.new", direct->path);
@@ -175,7 +176,7 @@ static int make_socket(struct direct *direct)
         return -errno;
     if (unlink(address.sun_path) < 0 && errno != ENOENT)
         return -errno;
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+    if (bind(fd, generic, sizeof(address)) < 0 ||
         chmod(address.sun_path, 0666) < 0 || listen(fd, BACKLOG) < 0 ||
         stat(address.sun_path, &status) < 0 || rename(address.sun_path, direct->path) < 0)
         return -errno;

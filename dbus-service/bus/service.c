@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
@@ -163,10 +164,20 @@ static void apply_config(struct service *service)
     audit_set(&audit);
 }
 
+/* Half of the descriptors at most, so that there are some for what comes through the connections. */
+static unsigned connections_max(unsigned wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 > wanted)
+        return wanted;
+    return (unsigned)(limit.rlim_cur / 2);
+}
+
 static struct quota_limits limits_of(const struct config *config)
 {
     return (struct quota_limits){
-        .connections = config->connections,
+        .connections = connections_max(config->connections),
         .connections_per_user = config->connections_per_user,
         .calls_per_user = config->calls_per_user,
         .bytes_per_user = (size_t)config->kilobytes_per_user * 1024,
@@ -260,9 +271,9 @@ static void fini(struct service *service)
     work_queue_free(STEAL(service->work));
     connection_ring_deinit(&service->ring);
     for (size_t i = 0; i < sizeof(service->signals) / sizeof(service->signals[0]); i++)
-        close_handle((uv_handle_t *)&service->signals[i]);
-    close_handle((uv_handle_t *)&service->watchdog);
-    close_handle((uv_handle_t *)&service->stop_timer);
+        close_handle(loop_handle(&service->signals[i]));
+    close_handle(loop_handle(&service->watchdog));
+    close_handle(loop_handle(&service->stop_timer));
 }
 
 static void on_flush(uv_timer_t *timer)

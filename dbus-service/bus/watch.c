@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/bus/watch.h"
+#include "dbus-service/loop.h"
 
 #include "common/cleanup.h"
 
@@ -142,7 +143,7 @@ static void poll_drop(struct watch_poll *poll)
         link = &(*link)->next;
     *link = poll->next;
     uv_poll_stop(&poll->poll);
-    uv_close((uv_handle_t *)&poll->poll, on_poll_closed);
+    uv_close(loop_handle(&poll->poll), on_poll_closed);
 }
 
 dbus_bool_t watch_add(DBusWatch *watch, void *data)
@@ -242,7 +243,7 @@ void timeout_remove(DBusTimeout *timeout, void *data)
         return;
     dbus_timeout_set_data(timeout, NULL, NULL);
     uv_timer_stop(&timer->timer);
-    uv_close((uv_handle_t *)&timer->timer, on_timer_closed);
+    uv_close(loop_handle(&timer->timer), on_timer_closed);
 }
 
 void timeout_toggle(DBusTimeout *timeout, void *data)
