@@ -40,10 +40,15 @@ unit_tests +=
 
 # dbus-service/domain
 unit_tests += %D%/unit/domain_access_test \
+    %D%/unit/domain_account_test \
     %D%/unit/domain_application_test \
     %D%/unit/domain_mapping_test
 domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
 domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
+fake_nss = %D%/unit/fake_nss.c %D%/unit/fake_nss.h
+nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getgrouplist
+%C%_unit_domain_account_test_SOURCES = %D%/unit/domain_account_test.c $(fake_nss)
+%C%_unit_domain_account_test_LDFLAGS = $(AM_LDFLAGS) $(nss_wrap)
 %C%_unit_domain_application_test_SOURCES = %D%/unit/domain_application_test.c $(domain_fixture)
 %C%_unit_domain_application_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_mapping_test_SOURCES = %D%/unit/domain_mapping_test.c $(domain_fixture)
