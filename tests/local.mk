@@ -42,6 +42,8 @@ unit_tests +=
 unit_tests += %D%/unit/domain_access_test \
     %D%/unit/domain_account_test \
     %D%/unit/domain_application_test \
+    %D%/unit/domain_audit_test \
+    %D%/unit/domain_identity_test \
     %D%/unit/domain_mapping_test
 domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
 domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
@@ -51,6 +53,10 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_account_test_LDFLAGS = $(AM_LDFLAGS) $(nss_wrap)
 %C%_unit_domain_application_test_SOURCES = %D%/unit/domain_application_test.c $(domain_fixture)
 %C%_unit_domain_application_test_LDFLAGS = $(domain_wrap)
+%C%_unit_domain_audit_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connect
+%C%_unit_domain_identity_test_SOURCES = %D%/unit/domain_identity_test.c $(domain_fixture) \
+    $(fake_nss)
+%C%_unit_domain_identity_test_LDFLAGS = $(domain_wrap) $(nss_wrap)
 %C%_unit_domain_mapping_test_SOURCES = %D%/unit/domain_mapping_test.c $(domain_fixture)
 %C%_unit_domain_mapping_test_LDFLAGS = $(domain_wrap)
 
