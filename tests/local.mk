@@ -44,7 +44,8 @@ unit_tests += %D%/unit/domain_access_test \
     %D%/unit/domain_application_test \
     %D%/unit/domain_audit_test \
     %D%/unit/domain_identity_test \
-    %D%/unit/domain_mapping_test
+    %D%/unit/domain_mapping_test \
+    %D%/unit/domain_realm_test
 domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
 domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
 fake_nss = %D%/unit/fake_nss.c %D%/unit/fake_nss.h
@@ -59,6 +60,8 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_identity_test_LDFLAGS = $(domain_wrap) $(nss_wrap)
 %C%_unit_domain_mapping_test_SOURCES = %D%/unit/domain_mapping_test.c $(domain_fixture)
 %C%_unit_domain_mapping_test_LDFLAGS = $(domain_wrap)
+%C%_unit_domain_realm_test_SOURCES = %D%/unit/domain_realm_test.c $(domain_fixture)
+%C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 
 # dbus-service/keys
 unit_tests += %D%/unit/keys_fixture_test \

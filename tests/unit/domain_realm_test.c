@@ -1,0 +1,364 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/realm_internal.h"
+#include "tests/unit/domain_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PASSPHRASE "correct horse battery"
+
+/* fdatasync() fails from now on. */
+static bool disk_fails;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+    if (disk_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fdatasync(fd);
+}
+
+static struct secret *secret_of_text(const char *text)
+{
+    struct secret *secret = NULL;
+
+    assert_int_equal(secret_new_copy(text, strlen(text), &secret), 0);
+    return secret;
+}
+
+static int unseal(struct domain *domain, const char *passphrase, struct result *result)
+{
+    struct secret *secret = passphrase ? secret_of_text(passphrase) : NULL;
+    int r;
+
+    *result = (struct result){0};
+    r = realm_unseal(domain->realm, secret, on_done, result, &result->failure);
+    if (r != 0)
+        return r;
+    assert_int_equal(result->calls, 0); /* never from within */
+    domain_wait(domain, result, 1);
+    return (int)result->failure.code;
+}
+
+static int seal(struct domain *domain)
+{
+    struct result result = {0};
+    int r = realm_seal(domain->realm, on_done, &result, &result.failure);
+
+    if (r != 0)
+        return r;
+    assert_int_equal(realm_state(domain->realm), REALM_SEALED);
+    assert_int_equal(result.calls, 0);
+    domain_wait(domain, &result, 1);
+    return (int)result.failure.code;
+}
+
+/* What each state answers to somebody who wants to read. */
+static void assert_refused(struct domain *domain, enum error_code code)
+{
+    const struct application_draft draft = {.name = "erp", .type = APPLICATION_INDIVIDUAL};
+    struct failure failure = {0};
+    struct result result = {0};
+
+    assert_int_equal(realm_check_readable(domain->realm, &failure), code);
+    assert_int_equal(failure.code, code);
+    assert_int_equal(application_create(domain->set, &draft, on_written, &result, &failure), code);
+    assert_int_equal(application_set_load(domain->set, &failure), code);
+    assert_null(realm_keyring(domain->realm));
+    assert_null(realm_log(domain->realm));
+    assert_string_equal(realm_slot_used(domain->realm), "");
+}
+
+static void test_life(void **state)
+{
+    struct result result = {0};
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup(&domain);
+    assert_int_equal(realm_state(domain.realm), REALM_UNCONFIGURED);
+    assert_refused(&domain, ERROR_UNCONFIGURED);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_UNCONFIGURED);
+    assert_int_equal(seal(&domain), ERROR_UNCONFIGURED);
+    assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &result, &failure), 0);
+    assert_int_equal(result.calls, 0);
+    domain_wait(&domain, &result, 1);
+    assert_int_equal(result.failure.code, ERROR_NONE);
+    assert_int_equal(realm_state(domain.realm), REALM_READY);
+    assert_string_equal(realm_slot_used(domain.realm), "keyfile");
+    assert_int_equal(keyring_active_generation(realm_keyring(domain.realm)), 1);
+    assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &result, &failure),
+                     ERROR_ALREADY_CONFIGURED);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_ALREADY_CONFIGURED);
+    domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(seal(&domain), 0);
+    assert_refused(&domain, ERROR_SEALED);
+    assert_int_equal(seal(&domain), ERROR_SEALED);
+    domain_unseal(&domain);
+    assert_int_equal(application_set_count(domain.set), 1);
+    domain_stop(&domain);
+    domain_start(&domain);
+    assert_int_equal(realm_state(domain.realm), REALM_SEALED);
+    domain_unseal(&domain);
+    assert_int_equal(application_set_count(domain.set), 1);
+    assert_int_equal(domain.states[REALM_READY], 3);
+    assert_int_equal(domain.states[REALM_SEALED], 1);
+    domain_teardown(&domain);
+}
+
+static void test_passphrase_slot(void **state)
+{
+    struct result result = {0};
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup(&domain);
+    assert_int_equal(domain_generate(&domain, SLOT_PASSPHRASE, PASSPHRASE, &result, &failure), 0);
+    domain_wait(&domain, &result, 1);
+    assert_int_equal(seal(&domain), 0);
+    assert_int_equal(unseal(&domain, "wrong wrong wrong", &result), ERROR_WRONG_PASSPHRASE);
+    assert_int_equal(unseal(&domain, "short", &result), ERROR_WRONG_PASSPHRASE);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_NO_SLOT_OPENS);
+    assert_non_null(strstr(result.failure.text, "mastersecret secret unseal"));
+    assert_int_equal(realm_state(domain.realm), REALM_SEALED);
+    assert_int_equal(unseal(&domain, PASSPHRASE, &result), 0);
+    assert_string_equal(realm_slot_used(domain.realm), "passphrase");
+    domain_teardown(&domain);
+}
+
+static void test_key_file_gone_or_wrong(void **state)
+{
+    struct result result = {0};
+    struct domain domain;
+    int fd;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    assert_int_equal(seal(&domain), 0);
+    assert_int_equal(unseal(&domain, PASSPHRASE, &result), ERROR_NO_SLOT_OPENS);
+    assert_int_equal(unlink(domain.keyfile), 0);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_NO_SLOT_OPENS);
+    assert_non_null(strstr(result.failure.text, domain.keyfile));
+    fd = open(domain.keyfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    assert_int_equal(write(fd, "0123456789abcdef0123456789abcdef", 32), 32);
+    close(fd);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_NO_SLOT_OPENS);
+    assert_int_equal(realm_state(domain.realm), REALM_SEALED);
+    domain_teardown(&domain);
+}
+
+static int generate_with(struct domain *domain, const char *passphrase, const char *hint, int fd)
+{
+    struct realm_generate request = {.slot = SLOT_KEYFILE,
+                                     .backup_passphrase = secret_of_text(passphrase),
+                                     .hint = hint,
+                                     .location = "",
+                                     .backup_fd = fd};
+    struct result result = {0};
+    int r = realm_generate(domain->realm, &request, on_done, &result, &result.failure);
+
+    assert_null(request.backup_passphrase);
+    if (r != 0)
+        return r;
+    domain_wait(domain, &result, 1);
+    return (int)result.failure.code;
+}
+
+static void test_generate_refuses(void **state)
+{
+    char text[PASSPHRASE_MAX_BYTES + 2];
+    struct domain domain;
+    int fd;
+
+    (void)state;
+    domain_setup(&domain);
+    fd = open(domain.backup, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(generate_with(&domain, "seven 7", "", fd), ERROR_INVALID_ARGUMENT);
+    memset(text, 'x', sizeof(text));
+    text[PASSPHRASE_MAX_BYTES + 1] = '\0';
+    assert_int_equal(generate_with(&domain, text, "", fd), ERROR_INVALID_ARGUMENT);
+    text[HINT_MAX_BYTES + 1] = '\0';
+    assert_int_equal(generate_with(&domain, PASSPHRASE, text, fd), ERROR_INVALID_ARGUMENT);
+    assert_int_equal(generate_with(&domain, PASSPHRASE, "\xff", fd), ERROR_INVALID_ARGUMENT);
+    assert_int_equal(generate_with(&domain, PASSPHRASE, "", -1), ERROR_BAD_DESCRIPTOR);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(generate_with(&domain, PASSPHRASE, "", fd), ERROR_BAD_DESCRIPTOR);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(realm_state(domain.realm), REALM_UNCONFIGURED);
+    /* A journal whose keyring is gone: no new keyring could open it. */
+    close(openat(domain.folder_fd, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    assert_int_equal(generate_with(&domain, PASSPHRASE, "", fd), ERROR_DAMAGED);
+    assert_int_equal(unlinkat(domain.folder_fd, "journal", 0), 0);
+    text[PASSPHRASE_MAX_BYTES] = '\0';
+    text[HINT_MAX_BYTES] = '\0';
+    assert_int_equal(generate_with(&domain, "8 bytes.", text, fd), 0);
+    close(fd);
+    domain_teardown(&domain);
+}
+
+static void test_one_at_a_time(void **state)
+{
+    struct result first = {0}, second = {0};
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup(&domain);
+    assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &first, &failure), 0);
+    assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &second, &failure),
+                     ERROR_LIMITS_EXCEEDED);
+    domain_wait(&domain, &first, 1);
+    first = (struct result){0};
+    assert_int_equal(realm_seal(domain.realm, on_done, &first, &failure), 0);
+    assert_int_equal(realm_unseal(domain.realm, NULL, on_done, &second, &failure),
+                     ERROR_LIMITS_EXCEEDED);
+    domain_wait(&domain, &first, 1);
+    domain_unseal(&domain);
+    assert_int_equal(second.calls, 0);
+    domain_teardown(&domain);
+}
+
+/* The realm goes while the worker computes, and while it opens the journal. */
+static void test_closed_while_busy(void **state)
+{
+    (void)state;
+    for (unsigned milliseconds = 0; milliseconds < 4; milliseconds++) {
+        struct result result = {0};
+        struct failure failure;
+        struct domain domain;
+
+        domain_setup(&domain);
+        assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &result, &failure), 0);
+        if (milliseconds > 0)
+            domain_run_ms(&domain, milliseconds);
+        domain_stop(&domain);
+        assert_int_equal(result.calls, 1);
+        domain_start(&domain);
+        domain_unseal(&domain);
+        domain_teardown(&domain);
+    }
+}
+
+/* Sealed with changes under way: they are completed, and told so. */
+static void test_seal_completes_appends(void **state)
+{
+    const bool enabled = true;
+    const struct application_draft draft = {.enabled = &enabled};
+    struct result update = {0}, waiting = {0};
+    struct failure failure;
+    const struct application *erp;
+    const struct account_name alice = account_of("user:alice");
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "x"), 0);
+    assert_int_equal(
+        application_update(domain.set, erp, &draft, on_written, &update, &failure), 0);
+    /* Waits for the one before. */
+    assert_int_equal(mapping_set_state(domain.realm, erp, &alice, MAPPING_DISABLED, 0, on_written,
+                                       &waiting, &failure), 0);
+    assert_int_equal(seal(&domain), 0);
+    assert_int_equal(update.calls, 1);
+    assert_int_equal(update.failure.code, ERROR_NONE);
+    domain_wait(&domain, &waiting, 1);
+    assert_int_equal(waiting.failure.code, ERROR_SEALED);
+    domain_unseal(&domain);
+    assert_true(application_set_find(domain.set, "erp")->enabled);
+    domain_teardown(&domain);
+}
+
+static void test_disk_fails(void **state)
+{
+    const struct application *erp;
+    struct mapping *mapping;
+    struct domain domain;
+    int r;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "x"), 0);
+    disk_fails = true;
+    r = domain_set(&domain, erp, "user:bob", "BOB", "x");
+    assert_true(r == ERROR_OUTCOME_UNKNOWN || r == ERROR_STORAGE_FAILED);
+    domain_run_ms(&domain, 20);
+    assert_int_equal(realm_state(domain.realm), REALM_READ_ONLY);
+    assert_int_equal(domain.states[REALM_READ_ONLY], 1);
+    assert_int_equal(domain.events[LOG_EVENT_READ_ONLY], 1);
+    assert_int_equal(domain_set(&domain, erp, "user:bob", "BOB", "x"), ERROR_READ_ONLY);
+    mapping = domain_get(&domain, erp, "user:alice");
+    assert_string_equal(mapping->external_user, "ALICE");
+    mapping_free(mapping);
+    disk_fails = false;
+    assert_int_equal(domain_set(&domain, erp, "user:bob", "BOB", "x"), ERROR_READ_ONLY);
+    domain_teardown(&domain);
+}
+
+static void on_appended(void *userdata, enum log_outcome outcome, uint64_t revision)
+{
+    struct result *result = userdata;
+
+    assert_int_equal(outcome, LOG_DONE);
+    result->revision = revision;
+    result->calls++;
+}
+
+/* A record brought from another place does not open, and the failure names it. */
+static void test_swapped_records(void **state)
+{
+    const struct account_name bob = account_of("user:bob");
+    struct record_key alice_key, bob_key;
+    struct log_record stored;
+    struct log_change change;
+    const struct application *erp;
+    struct mapping *mapping;
+    struct failure failure;
+    struct domain domain;
+    struct result appended = {0};
+    CLEANUP_FREE uint8_t *record = NULL;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "x"), 0);
+    realm_key(&alice_key, RECORD_MAPPING, erp->id, "ualice", 6);
+    realm_key(&bob_key, RECORD_MAPPING, erp->id, "ubob", 4);
+    assert_int_equal(log_get(realm_log(domain.realm), &alice_key, &stored), 1);
+    record = malloc(stored.size);
+    memcpy(record, stored.record, stored.size);
+    change = (struct log_change){.key = bob_key, .record = record, .size = stored.size};
+    assert_int_equal(log_append(realm_log(domain.realm),
+                                &(struct log_append){.changes = &change, .changes_count = 1},
+                                on_appended, &appended), LOG_DONE);
+    domain_wait(&domain, &appended, 1);
+    assert_int_equal(mapping_get(domain.realm, erp, &bob, &mapping, &failure), ERROR_DAMAGED);
+    assert_non_null(strstr(failure.text, "user:bob"));
+    domain_teardown(&domain);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_passphrase_slot),
+        cmocka_unit_test(test_key_file_gone_or_wrong),
+        cmocka_unit_test(test_generate_refuses),
+        cmocka_unit_test(test_one_at_a_time),
+        cmocka_unit_test(test_closed_while_busy),
+        cmocka_unit_test(test_seal_completes_appends),
+        cmocka_unit_test(test_disk_fails),
+        cmocka_unit_test(test_swapped_records),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
