@@ -10,5 +10,6 @@ dist_examples_SCRIPTS = doc/examples/lookup.py doc/examples/set.py
 dist_man_MANS = \
     doc/man/mastersecret.7 \
     doc/man/mastersecretd.8 \
-    doc/man/mastersecretd.conf.5
+    doc/man/mastersecretd.conf.5 \
+    doc/man/pam_mastersecret.8
 EXTRA_DIST +=

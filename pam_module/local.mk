@@ -4,7 +4,14 @@
 noinst_LTLIBRARIES += %D%/libmodule.la
 %C%_libmodule_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
 %C%_libmodule_la_LIBADD = common/libcommon.la $(PAM_LIBS)
-%C%_libmodule_la_SOURCES =
+%C%_libmodule_la_SOURCES = \
+    %D%/authenticate.c \
+    %D%/call.h \
+    %D%/log.c \
+    %D%/options.c \
+    %D%/options.h \
+    %D%/status.c \
+    %D%/status.h
 
 if HAVE_PAM_ENTRY
 pam_LTLIBRARIES = %D%/pam_mastersecret.la

@@ -46,5 +46,9 @@ security-score: $(systemunit_DATA)
 
 # Sample PAM stacks, one file per program, for the administrator to read and copy.
 pamsampledir = $(docdir)/pam
-pamsample_DATA =
+pamsample_DATA = \
+    %D%/pam/README \
+    %D%/pam/pam.conf \
+    %D%/pam/su-authtok \
+    %D%/pam/su-verify
 EXTRA_DIST += $(pamsample_DATA)
