@@ -18,6 +18,7 @@ AC_DEFUN([MS_DEPENDENCIES], [
     PKG_CHECK_MODULES([INIH], [inih >= 53])
     PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
     PKG_CHECK_MODULES([CMOCKA], [cmocka >= 1.1.5], [ms_have_cmocka=yes], [ms_have_cmocka=no])
+    PKG_CHECK_MODULES([PAMTEST], [libpamtest], [], [ms_have_cmocka=no])
     AM_CONDITIONAL([HAVE_CMOCKA], [test "$ms_have_cmocka" = yes])
     MS_REQUIRE_LIB([GDBM_LIBS], [gdbm.h], [gdbm], [gdbm_open])
     MS_REQUIRE_LIB([PAM_LIBS], [security/pam_modules.h], [pam], [pam_get_item])

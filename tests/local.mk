@@ -84,7 +84,14 @@ store_fixture = %D%/unit/store_fixture.c %D%/unit/store_fixture.h
 %C%_unit_store_damage_test_SOURCES = %D%/unit/store_damage_test.c $(store_fixture)
 %C%_unit_store_log_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 
+# pam_module
+unit_tests += %D%/unit/pam_options_test \
+    %D%/unit/pam_status_test
+%C%_unit_pam_options_test_LDADD = pam_module/libmodule.la $(LDADD)
+%C%_unit_pam_status_test_LDADD = pam_module/libmodule.la $(LDADD)
+
 include %D%/fuzz/local.mk
+include %D%/pam/local.mk
 
 # The world, and the system tests that pytest runs in worlds; only root can make one.
 EXTRA_DIST += %D%/count.awk
@@ -112,7 +119,7 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 else
 check-local:
-	@echo 'make check: cmocka is missing' >&2; exit 1
+	@echo 'make check: cmocka or libpamtest is missing' >&2; exit 1
 endif
 
 # The tree itself: layers, and homes of foreign libraries.

@@ -6,6 +6,7 @@ fuzz_targets = \
     %D%/backup_file_fuzz \
     %D%/keyring_content_fuzz \
     %D%/keyring_file_fuzz \
+    %D%/pam_options_fuzz \
     %D%/record_fuzz \
     %D%/record_header_fuzz \
     %D%/record_key_fuzz
@@ -25,6 +26,9 @@ EXTRA_DIST += %D%/replay.c
 %C%_keyring_content_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_keyring_file_fuzz_SOURCES = %D%/keyring_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_keyring_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_pam_options_fuzz_SOURCES = %D%/pam_options_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_pam_options_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_pam_options_fuzz_LDADD = pam_module/libmodule.la common/libcommon.la
 %C%_record_fuzz_SOURCES = %D%/record_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_record_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_record_header_fuzz_SOURCES = %D%/record_header_fuzz.c %D%/fuzz.h $(fuzz_driver)

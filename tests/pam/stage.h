@@ -1,0 +1,46 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where the built module meets the real libpam: a mount namespace of the test's own with empty
+ * /run, /etc/pam.d and /dev, so that neither the machine's PAM files, its bus nor its log are
+ * touched. All functions end the test when the stage itself fails. */
+#ifndef TESTS_PAM_STAGE_H
+#define TESTS_PAM_STAGE_H
+
+#include <security/pam_appl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODULE "/run/test/pam_mastersecret.so"
+#define WITNESS "/run/test/pam_witness.so"
+#define WITNESS_FILE "/run/test/authtok"
+
+/* In front of MODULE: each code it returns is the result of the stack, and so are these two. */
+#define IGNORED PAM_CRED_EXPIRED
+#define REVEAL "auth [success=done ignore=1 default=die] "
+
+/* To be called first in main(); exits with 77 (skipped) where namespaces are not permitted. */
+void stage_open(void);
+/* Writes /etc/pam.d/NAME. */
+void stage_service(const char *name, const char *format, ...)
+    __attribute__((__format__(__printf__, 2, 3)));
+/* A service whose authentication gives away what the module, with `arguments`, returned: IGNORED
+ * for PAM_IGNORE, else the code itself. Before it the witness asks for the password if `ask`;
+ * after PAM_IGNORE it records PAM_AUTHTOK. */
+void stage_reveal(const char *name, int ask, const char *arguments);
+
+/* pam_start, pam_authenticate, pam_end. A prompt is answered with `password`; NULL: with an error. */
+int stage_authenticate(const char *service, const char *user, const char *password);
+/* The conversation of stage_authenticate; its data is the password. */
+int stage_converse(int count, const struct pam_message **messages, struct pam_response **ret_answers,
+                   void *password);
+
+/* What the witness recorded, with a NUL after it; the length, or -1 when there was no PAM_AUTHTOK. */
+int stage_authtok(char *ret_text, size_t size);
+
+/* All that came to /dev/log since the last call, one line each. */
+const char *stage_log(void);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t stage_now(void);
+
+#endif
