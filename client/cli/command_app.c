@@ -236,10 +236,10 @@ int command_app_show(struct cli *cli)
     CLEANUP_JSON json_t *properties = NULL;
     CLEANUP_JSON json_t *fields = NULL;
     enum mastersecret_error error =
-        service_properties(cli, application, BUS_INTERFACE_APPLICATION, &properties);
+        service_fields(cli, application, &fields);
 
     if (error == MASTERSECRET_OK)
-        error = service_fields(cli, application, &fields);
+        error = service_properties(cli, application, BUS_INTERFACE_APPLICATION, &properties);
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
     json_object_set(properties, "fields", fields);

@@ -78,10 +78,14 @@ static void add_progress(json_t *status)
 }
 
 /* What an unconfigured or sealed service has nothing to say about is left out. */
-static void drop_empty(json_t *status)
+static void drop_unknown(json_t *status)
 {
     static const char *const keys[] = { "realm", "fingerprint", "generation", "key-memory" };
+    static const char *const encrypted[] = { "text-backup", "applications", "mappings", "revision" };
 
+    if (strcmp(json_string_value(json_object_get(status, "state")), "sealed") == 0)
+        for (size_t i = 0; i < sizeof(encrypted) / sizeof(encrypted[0]); i++)
+            json_object_del(status, encrypted[i]);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const json_t *value = json_object_get(status, keys[i]);
 
@@ -116,7 +120,7 @@ static void write_status(json_t *status)
     add_slots(status);
     add_backup(status);
     add_progress(status);
-    drop_empty(status);
+    drop_unknown(status);
     output_members(status, lines);
     json_array_foreach(json_object_get(status, "advice"), index, advice) {
         CLEANUP_FREE char *text = output_text("", advice);

@@ -360,16 +360,23 @@ enum mastersecret_error service_fields(struct cli *cli, const char *application,
                                        json_t **ret_fields)
 {
     static const char *const keys[] = { "label", "masked", NULL };
-    CLEANUP_JSON json_t *properties = NULL;
+    /* Not GetAll, which is silent about what the caller may not read. */
+    const struct service_call call = {
+        .application = application,
+        .interface = DBUS_INTERFACE_PROPERTIES,
+        .method = "Get",
+        .signature = "ss",
+        .arguments = json_pack("[ss]", BUS_INTERFACE_APPLICATION, "Fields"),
+    };
+    CLEANUP_JSON json_t *results = NULL;
     CLEANUP_JSON json_t *fields = json_array();
-    enum mastersecret_error error =
-        service_properties(cli, application, BUS_INTERFACE_APPLICATION, &properties);
+    enum mastersecret_error error = service_call(cli, &call, &results);
 
     if (error != MASTERSECRET_OK)
         return error;
-    if (!json_is_array(json_object_get(properties, "fields")))
-        return odd_answer(cli, "GetAll");
-    if (!name_members(json_object_get(properties, "fields"), keys, fields))
+    if (!json_is_array(json_array_get(results, 0)))
+        return odd_answer(cli, "Get");
+    if (!name_members(json_array_get(results, 0), keys, fields))
         return MASTERSECRET_OUT_OF_MEMORY;
     *ret_fields = STEAL(fields);
     return MASTERSECRET_OK;
