@@ -78,9 +78,18 @@ noinst_HEADERS += %D%/unit/keys_support.h
 
 # dbus-service/store
 unit_tests += %D%/unit/store_log_test \
-    %D%/unit/store_damage_test
+    %D%/unit/store_crash_test \
+    %D%/unit/store_damage_test \
+    %D%/unit/store_fault_test \
+    %D%/unit/store_view_test
 store_fixture = %D%/unit/store_fixture.c %D%/unit/store_fixture.h
 %C%_unit_store_log_test_SOURCES = %D%/unit/store_log_test.c $(store_fixture)
+store_wraps = -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=pwrite,--wrap=renameat
+%C%_unit_store_crash_test_SOURCES = %D%/unit/store_crash_test.c $(store_fixture)
+%C%_unit_store_crash_test_LDFLAGS = $(AM_LDFLAGS) $(store_wraps)
+%C%_unit_store_fault_test_SOURCES = %D%/unit/store_fault_test.c $(store_fixture)
+%C%_unit_store_fault_test_LDFLAGS = $(AM_LDFLAGS) $(store_wraps)
+%C%_unit_store_view_test_SOURCES = %D%/unit/store_view_test.c $(store_fixture)
 %C%_unit_store_damage_test_SOURCES = %D%/unit/store_damage_test.c $(store_fixture)
 %C%_unit_store_log_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 

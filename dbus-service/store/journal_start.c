@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { PROGRESS_BYTES = 4 * 1024 * 1024 };
+enum { PROGRESS_BYTES = 4 * 1024 * 1024, NEW_ZEROS = 256 * 1024 };
 
 /* What the steps share beside the result. */
 struct work {
@@ -129,7 +129,7 @@ static enum log_outcome create_journal(struct work *work)
     if (r < 0)
         return fail(work, "journal: cannot create", r);
     file->offset = file->allocated = JOURNAL_HEADER_SIZE;
-    r = writer_file_grow(file, 1);
+    r = writer_file_grow(file, NEW_ZEROS);
     if (r < 0)
         return fail(work, "journal: cannot create", r);
     if (fdatasync(file->fd) ||
