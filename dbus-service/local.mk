@@ -20,10 +20,8 @@ include %D%/domain/local.mk
 include %D%/keys/local.mk
 include %D%/store/local.mk
 
-if HAVE_SERVICE_MAIN
 libexec_PROGRAMS += %D%/mastersecretd
 %C%_mastersecretd_SOURCES = %D%/main.c
 %C%_mastersecretd_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_mastersecretd_LDADD = %D%/libservice.la
 %C%_mastersecretd_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
-endif

@@ -26,13 +26,11 @@ noinst_LTLIBRARIES += %D%/libcli.la
     %D%/target.c \
     %D%/target.h
 
-if HAVE_CLI_MAIN
 bin_PROGRAMS += %D%/mastersecret
 %C%_mastersecret_SOURCES = %D%/main.c
 %C%_mastersecret_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 %C%_mastersecret_LDADD = %D%/libcli.la client/libclient.la common/libcommon.la $(JANSSON_LIBS)
 %C%_mastersecret_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
-endif
 
 # Completion: completion/mastersecret.bash and completion/_mastersecret, installed by these names.
 if HAVE_CLI_COMPLETION

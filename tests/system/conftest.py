@@ -27,12 +27,14 @@ class World:
     config = '/etc/mastersecret/mastersecretd.conf'
     daemon = '/usr/libexec/mastersecretd'
 
-    def __init__(self, generate=True):
+    def __init__(self, generate=True, boot=False):
         options = ['--build', BUILD, '--stage', os.environ.get('MS_STAGE', f'{BUILD}/stage')]
         if os.environ.get('MS_DAEMON'):
             options += ['--daemon', os.environ['MS_DAEMON']]
         if not generate:
             options.append('--no-secret')
+        if boot:
+            options.append('--boot')
         self._holder = subprocess.Popen([TOOL, 'hold', *options], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         line = self._holder.stdout.readline()
@@ -164,10 +166,17 @@ def shared_world(request):
     return _made(request)
 
 
+def can_boot():
+    with open('/proc/self/mountinfo', encoding='utf-8', errors='replace') as table:
+        return ' - cgroup2 ' in table.read() and os.path.exists('/lib/systemd/systemd')
+
+
 @pytest.fixture
 def make_world(request):
-    """A function that makes worlds: make_world(generate=False)."""
+    """A function that makes worlds: make_world(generate=False); with boot=True systemd is PID 1."""
     def make(**options):
+        if options.get('boot') and not can_boot():
+            pytest.skip('systemd cannot boot here')
         made = World(**options)
         request.addfinalizer(lambda: _finish(made))
         return made

@@ -31,16 +31,20 @@ USERS = (
 GROUPS = (('clerks', 20011), ('appadmins', 20012))
 
 
-def everything(stage, daemon, generate):
-    """Furnishes the world this process is PID 1 of."""
+def disk(stage, daemon):
+    """What is on the disk of the world this process is PID 1 of."""
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
     name_host()
-    listen_for_log()
     make_people()
     install(stage)
     if daemon:
         replace_daemon(daemon)
+
+
+def processes(generate):
+    """What runs in it, as on a machine without systemd."""
+    listen_for_log()
     start_bus()
     if generate and os.path.exists(DAEMON):
         generate_secret()

@@ -13,6 +13,7 @@ import kernel
 INIT_NAME = 'world-init'
 # Where the tmpfs that holds the upper layers is put, in the world's own mount table only.
 SCRATCH = '/mnt'
+SYSTEMD = '/lib/systemd/systemd'
 DEVICES = ('null', 'zero', 'full', 'random', 'urandom', 'tty')
 # Private to the world or made anew there; a file system mounted below is not carried over.
 FRESH = ('/proc', '/sys', '/dev', '/run', '/tmp')
@@ -172,3 +173,37 @@ def _make_device(original, path):
         with open(path, 'ab'):
             pass
         kernel.bind(original, path)
+
+
+def make_cgroup():
+    """A control group of its own for a world that boots systemd; this process moves into it."""
+    with open('/proc/self/mountinfo', encoding='utf-8', errors='surrogateescape') as table:
+        roots = [line.split()[4] for line in table if ' - cgroup2 ' in line]
+    if not roots:
+        raise OSError('there is no cgroup2 file system')
+    path = os.path.join(roots[0], f'world-{os.getpid()}')
+    os.mkdir(path)
+    _enter(path)
+    return path
+
+
+def _enter(cgroup):
+    with open(f'{cgroup}/cgroup.procs', 'w', encoding='utf-8') as processes:
+        processes.write('0')
+
+
+def remove_cgroup(path):
+    _enter(os.path.dirname(path))
+    for folder, _, _ in os.walk(path, topdown=False):
+        os.rmdir(folder)
+
+
+def boot():
+    """Goes on as systemd. Its own view of control groups begins at the group we are in."""
+    kernel.unshare(kernel.CLONE_NEWCGROUP)
+    kernel.mount('cgroup2', '/sys/fs/cgroup', 'cgroup2')
+    os.environ['container'] = 'other'
+    null = os.open('/dev/null', os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.execv(SYSTEMD, ('systemd', '--unit=basic.target', '--log-target=journal'))
