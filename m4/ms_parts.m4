@@ -4,5 +4,4 @@ dnl SPDX-License-Identifier: GPL-3.0-or-later
 dnl MS_PARTS: programs whose main file is not written yet are left out of the build.
 AC_DEFUN([MS_PARTS], [
     AM_CONDITIONAL([HAVE_CLI_COMPLETION], [test -f "$srcdir/client/cli/completion/_mastersecret"])
-    AM_CONDITIONAL([HAVE_PAM_ENTRY], [test -f "$srcdir/pam_module/entry.c"])
 ])

@@ -13,7 +13,6 @@ noinst_LTLIBRARIES += %D%/libmodule.la
     %D%/status.c \
     %D%/status.h
 
-if HAVE_PAM_ENTRY
 pam_LTLIBRARIES = %D%/pam_mastersecret.la
 %C%_pam_mastersecret_la_SOURCES = %D%/entry.c
 %C%_pam_mastersecret_la_LIBADD = %D%/libmodule.la client/libmastersecret.la
@@ -22,5 +21,4 @@ pam_LTLIBRARIES = %D%/pam_mastersecret.la
     -Wl,--version-script=$(srcdir)/%D%/pam_mastersecret.map
 %C%_pam_mastersecret_la_DEPENDENCIES = %D%/libmodule.la client/libmastersecret.la \
     %D%/pam_mastersecret.map
-endif
 EXTRA_DIST += %D%/pam_mastersecret.map
