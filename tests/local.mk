@@ -30,7 +30,10 @@ unit_tests += %D%/unit/client_calls_test %D%/unit/client_deadline_test
 %C%_unit_client_deadline_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client/cli
-unit_tests +=
+unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
+%C%_unit_cli_command_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS) $(JANSSON_CFLAGS)
+%C%_unit_cli_command_test_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
+%C%_unit_cli_completion_test_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
 
 # dbus-service
 unit_tests +=
