@@ -18,7 +18,6 @@ SCRATCH = '/mnt'
 PROGRAMS = '/run/bench'
 STATE = '/var/lib/mastersecret'
 ANCHOR = '/var/lib/mastersecret-anchor'
-CONFIG = '/etc/mastersecret'
 ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'}
 BUILT = ('dbus-service/mastersecretd', 'bench/measure', 'bench/fill')
 
@@ -66,7 +65,7 @@ class Stand:
             command('mount', '-t', 'overlay', '-o',
                     f'lowerdir={place},upperdir={upper},workdir={work}', 'bench', place)
         command('mount', '-t', 'tmpfs', '-o', 'mode=755', 'bench', '/run')
-        for place in (STATE, ANCHOR, CONFIG, '/run/dbus', '/run/mastersecret', PROGRAMS):
+        for place in (STATE, ANCHOR, '/run/dbus', '/run/mastersecret', PROGRAMS):
             os.makedirs(place, exist_ok=True)
         Stand._devices()
 
@@ -118,11 +117,11 @@ class Stand:
     def use(self, count):
         """Puts the state folder with that many mappings in place; it is filled when it is new."""
         self._unbind()
-        folders = {name: f'{self.folder}/{count}/{name}' for name in ('state', 'anchor', 'config')}
+        folders = {name: f'{self.folder}/{count}/{name}' for name in ('state', 'anchor')}
         filled = os.path.exists(f'{self.folder}/{count}/filled')
         if not filled:
             shutil.rmtree(f'{self.folder}/{count}', ignore_errors=True)
-        for name, place in (('state', STATE), ('anchor', ANCHOR), ('config', CONFIG)):
+        for name, place in (('state', STATE), ('anchor', ANCHOR)):
             os.makedirs(folders[name], mode=0o700, exist_ok=True)
             os.chown(folders[name], *_owner())
             command('mount', '--bind', folders[name], place)
@@ -133,7 +132,7 @@ class Stand:
 
     def _unbind(self):
         if self.bound:
-            for place in (STATE, ANCHOR, CONFIG):
+            for place in (STATE, ANCHOR):
                 command('umount', place)
         self.bound = False
 
@@ -141,7 +140,7 @@ class Stand:
     def _fill(count):
         uid, gid = _owner()
         backup = f'{STATE}/bench.backup'
-        command(f'{PROGRAMS}/fill', STATE, f'{ANCHOR}/anchor', f'{STATE}/slot.key', backup,
+        command(f'{PROGRAMS}/fill', STATE, f'{ANCHOR}/anchor', f'{STATE}/keyfile', backup,
                 str(count), str(min(USERS, count)), env=ENVIRONMENT, user=uid, group=gid,
                 extra_groups=[])
         os.unlink(backup)
@@ -158,9 +157,12 @@ class Stand:
         self.service = subprocess.Popen(
             [f'{PROGRAMS}/mastersecretd'], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, user=uid, group=gid, extra_groups=[])
-        line = waiting.communicate()[0]
-        if waiting.returncode:
+        while waiting.poll() is None and self.service.poll() is None:
+            time.sleep(0.05)
+        if waiting.poll() != 0:
+            waiting.kill()
             raise Failed('the service did not become ready')
+        line = waiting.stdout.readline()
         return (json.loads(line)['ready_nsec'] - begin) / 1e9
 
     def stop(self, how=signal.SIGTERM):
