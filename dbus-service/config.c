@@ -256,7 +256,7 @@ static int parse(struct config *config, const char *path, char *text, char *erro
 /* The file's text; *ret_text stays NULL when there is no file. */
 static int read_file(const char *path, char **ret_text, char *error)
 {
-    struct safe_open_rule rule = { .owner = 0, .forbidden = 0022, .maximum = FILE_MAX };
+    struct safe_open_rule rule = { .owner = geteuid(), .forbidden = 0022, .maximum = FILE_MAX };
     CLEANUP_SECRET struct secret *content = NULL;
     int r = safe_read(path, &rule, &content);
 

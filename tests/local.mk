@@ -36,10 +36,12 @@ unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
 %C%_unit_cli_completion_test_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
 
 # dbus-service
-unit_tests +=
+unit_tests += %D%/unit/service_config_test
 
 # dbus-service/bus
-unit_tests +=
+unit_tests += %D%/unit/bus_quota_test %D%/unit/bus_table_test
+%C%_unit_bus_table_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_unit_bus_table_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # dbus-service/domain
 unit_tests += %D%/unit/domain_access_test \

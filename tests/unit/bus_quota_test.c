@@ -1,0 +1,151 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/bus/quota.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define ALICE 1000
+#define BOB 1001
+
+static const struct quota_limits limits = {
+    .connections = 5,
+    .connections_per_user = 3,
+    .calls_per_user = 4,
+    .bytes_per_user = 1000,
+    .requests_per_second = 100,
+    .verify_burst = 10,
+    .verify_per_minute = 60,
+};
+
+static int setup(void **state)
+{
+    return quota_new(&limits, (struct quota **)state);
+}
+
+static int teardown(void **state)
+{
+    quota_free(*state);
+    return 0;
+}
+
+static void test_connections(void **state)
+{
+    struct quota *quota = *state;
+
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(quota_connection_begin(quota, ALICE), 0);
+    assert_int_equal(quota_connection_begin(quota, ALICE), -EDQUOT);
+    assert_int_equal(quota_connection_begin(quota, BOB), 0);
+    assert_int_equal(quota_connection_begin(quota, BOB), 0);
+    assert_int_equal(quota_connection_begin(quota, BOB), -EDQUOT); /* all together */
+    quota_connection_end(quota, ALICE);
+    assert_int_equal(quota_connection_begin(quota, BOB), 0);
+}
+
+static void test_calls_in_progress(void **state)
+{
+    struct quota *quota = *state;
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(quota_call_begin(quota, ALICE, 10, 0), 0);
+    assert_int_equal(quota_call_begin(quota, ALICE, 10, 0), -EDQUOT);
+    assert_int_equal(quota_call_begin(quota, BOB, 10, 0), 0);
+    quota_call_end(quota, ALICE, 10);
+    assert_int_equal(quota_call_begin(quota, ALICE, 10, 0), 0);
+}
+
+static void test_bytes(void **state)
+{
+    struct quota *quota = *state;
+    struct quota_limits smaller = limits;
+
+    assert_int_equal(quota_call_begin(quota, ALICE, 900, 0), 0);
+    assert_int_equal(quota_call_begin(quota, ALICE, 101, 0), -EDQUOT);
+    assert_int_equal(quota_call_begin(quota, ALICE, 100, 0), 0);
+    smaller.bytes_per_user = 500; /* less than what is held */
+    quota_set_limits(quota, &smaller);
+    assert_int_equal(quota_call_begin(quota, ALICE, 1, 0), -EDQUOT);
+    quota_call_end(quota, ALICE, 900);
+    assert_int_equal(quota_call_begin(quota, ALICE, 1, 0), 0);
+}
+
+static unsigned calls_until_refused(struct quota *quota, uid_t uid, uint64_t now_ms)
+{
+    unsigned count = 0;
+
+    while (quota_call_begin(quota, uid, 0, now_ms) == 0) {
+        quota_call_end(quota, uid, 0);
+        count++;
+    }
+    return count;
+}
+
+static void test_requests_per_second(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(calls_until_refused(quota, ALICE, 1000), 100);
+    assert_int_equal(calls_until_refused(quota, BOB, 1000), 100);
+    assert_int_equal(calls_until_refused(quota, ALICE, 1500), 50);
+    assert_int_equal(calls_until_refused(quota, ALICE, 1500), 0);
+    assert_int_equal(calls_until_refused(quota, ALICE, 60000), 100); /* never more than a second's */
+}
+
+static unsigned guesses_until_refused(struct quota *quota, const char *user, uint64_t now_ms)
+{
+    unsigned count = 0;
+
+    while (count < 1000 && quota_verify_allowed(quota, ALICE, user, "erp", now_ms)) {
+        quota_verify_failed(quota, ALICE, user, "erp", now_ms);
+        count++;
+    }
+    return count;
+}
+
+static void test_guesses(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(guesses_until_refused(quota, "carol", 1000), 10);
+    assert_true(quota_verify_allowed(quota, ALICE, "dave", "erp", 1000));
+    assert_true(quota_verify_allowed(quota, ALICE, "carol", "crm", 1000));
+    assert_true(quota_verify_allowed(quota, BOB, "carol", "erp", 1000));
+    assert_int_equal(guesses_until_refused(quota, "carol", 1999), 0);
+    assert_int_equal(guesses_until_refused(quota, "carol", 2000), 1);
+    assert_int_equal(guesses_until_refused(quota, "carol", 1000000), 10);
+}
+
+/* However many triples are tried, one that is refused stays refused. */
+static void test_guesses_are_not_washed_out(void **state)
+{
+    struct quota *quota = *state;
+    char name[24];
+
+    assert_int_equal(guesses_until_refused(quota, "carol", 1000), 10);
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(name, sizeof(name), "user%d", i);
+        if (quota_verify_allowed(quota, ALICE, name, "erp", 1000))
+            quota_verify_failed(quota, ALICE, name, "erp", 1000);
+    }
+    assert_false(quota_verify_allowed(quota, ALICE, "carol", "erp", 1000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_calls_in_progress, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guesses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guesses_are_not_washed_out, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
