@@ -36,7 +36,7 @@ unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
 %C%_unit_cli_completion_test_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
 
 # dbus-service
-unit_tests += %D%/unit/service_config_test
+unit_tests += %D%/unit/service_config_test %D%/unit/service_loop_test
 
 # dbus-service/bus
 unit_tests += %D%/unit/bus_quota_test %D%/unit/bus_table_test
@@ -48,6 +48,7 @@ unit_tests += %D%/unit/domain_access_test \
     %D%/unit/domain_account_test \
     %D%/unit/domain_application_test \
     %D%/unit/domain_audit_test \
+    %D%/unit/domain_failure_test \
     %D%/unit/domain_identity_test \
     %D%/unit/domain_mapping_test \
     %D%/unit/domain_realm_test

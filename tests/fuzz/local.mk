@@ -3,9 +3,11 @@
 # A fuzz target is NAME_fuzz.c, one line here and one for its sources.
 
 fuzz_targets = \
+    %D%/application_fuzz \
     %D%/backup_file_fuzz \
     %D%/keyring_content_fuzz \
     %D%/keyring_file_fuzz \
+    %D%/mapping_fuzz \
     %D%/pam_options_fuzz \
     %D%/record_fuzz \
     %D%/record_header_fuzz \
@@ -35,3 +37,7 @@ EXTRA_DIST += %D%/replay.c
 %C%_record_header_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_record_key_fuzz_SOURCES = %D%/record_key_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_record_key_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_application_fuzz_SOURCES = %D%/application_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_application_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_mapping_fuzz_SOURCES = %D%/mapping_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_mapping_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
