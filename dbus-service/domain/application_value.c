@@ -345,6 +345,17 @@ static void get_list(struct cursor *cursor, bool users_only, struct name_list *l
     }
 }
 
+/* Has the last field the id of another? */
+static bool has_twin(const struct application *application)
+{
+    size_t last = application->fields_count - 1;
+
+    for (size_t i = 0; i < last; i++)
+        if (application->fields[i].id == application->fields[last].id)
+            return true;
+    return false;
+}
+
 static void get_fields(struct cursor *cursor, struct application *application)
 {
     size_t count;
@@ -367,7 +378,7 @@ static void get_fields(struct cursor *cursor, struct application *application)
         if (!field->label)
             return;
         application->fields_count++;
-        if (masked > 1 || field->id >= application->next_field)
+        if (masked > 1 || field->id >= application->next_field || has_twin(application))
             cursor->failed = true;
     }
 }
