@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A string where a char * is asked for. */
+#define TEXT(text) ((char[]){text})
+
 static const uint8_t id[APPLICATION_ID_SIZE] = "an application";
 
 static void check(const struct application *application, const uint8_t *bytes, size_t size)
@@ -40,13 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 size_t fuzz_seed(uint8_t *ret_bytes, size_t room)
 {
-    static char *users[] = {"clerks", "user:dora"}, *agents[] = {"user:postgres"};
-    struct field fields[] = {{.id = 0, .label = "user"},
-                             {.id = 1, .label = "password", .masked = true},
-                             {.id = 4, .label = "Mandant \xc3\xbc"}};
+    char *users[] = {TEXT("clerks"), TEXT("user:dora")}, *agents[] = {TEXT("user:postgres")};
+    struct field fields[] = {{.id = 0, .label = TEXT("user")},
+                             {.id = 1, .label = TEXT("password"), .masked = true},
+                             {.id = 4, .label = TEXT("Mandant \xc3\xbc")}};
     const struct application application = {
-        .name = "erp", .type = APPLICATION_GROUP, .enabled = true, .created_usec = 1,
-        .description = "a description", .contact = "", .users = {users, 2},
+        .name = TEXT("erp"), .type = APPLICATION_GROUP, .enabled = true, .created_usec = 1,
+        .description = TEXT("a description"), .contact = TEXT(""), .users = {users, 2},
         .agents = {agents, 1}, .next_field = 5, .fields = fields, .fields_count = 3,
     };
     CLEANUP_SECRET struct secret *value = NULL;

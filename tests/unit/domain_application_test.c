@@ -76,16 +76,19 @@ static void delete(struct domain *domain, const char *name)
 
 /* ---- Definitions ---- */
 
-static const struct field one_field[] = {{.label = "user"}};
+static const struct field one_field[] = {{.label = TEXT("user")}};
 
 static void test_create_and_reload(void **state)
 {
-    static char *users[] = {"clerks", "user:dora"};
-    static char *admins[] = {"appadmins"};
-    static char *agents[] = {"user:postgres"};
+    char *users[] = {TEXT("clerks"), TEXT("user:dora")};
+    char *admins[] = {TEXT("appadmins")};
+    char *agents[] = {TEXT("user:postgres")};
     const struct name_list user_list = {users, 2}, admin_list = {admins, 1}, agent_list = {agents, 1};
     const struct field fields[] = {
-        {.label = "user"}, {.label = "password", .masked = true}, {.label = "client"}};
+        {.label = TEXT("user")},
+        {.label = TEXT("password"), .masked = true},
+        {.label = TEXT("client")},
+    };
     const bool enabled = true;
     const struct application_draft draft = {
         .name = "erp", .type = APPLICATION_GROUP, .description = "M\xc3\xbcller's", .contact = "x@y",
@@ -176,9 +179,9 @@ static void test_order_and_pages(void **state)
 
 static void test_update(void **state)
 {
-    static char *users[] = {"others"};
-    static char *none[] = {"none"};
-    static char *agents[] = {"user:postgres"};
+    char *users[] = {TEXT("others")};
+    char *none[] = {TEXT("none")};
+    char *agents[] = {TEXT("user:postgres")};
     const struct name_list user_list = {users, 1}, none_list = {none, 1}, agent_list = {agents, 1};
     const bool enabled = true;
     const struct application *erp;
@@ -235,8 +238,8 @@ static void test_updates_race(void **state)
 
 static void check_lists(struct domain *domain)
 {
-    static char *bad_user[] = {"user:"}, *twice[] = {"a", "a"}, *group[] = {"wheel"};
-    static char *control[] = {"a\nb"}, *none_more[] = {"none", "user:x"};
+    char *bad_user[] = {TEXT("user:")}, *twice[] = {TEXT("a"), TEXT("a")}, *group[] = {TEXT("wheel")};
+    char *control[] = {TEXT("a\nb")}, *none_more[] = {TEXT("none"), TEXT("user:x")};
     static char many_names[LIST_NAMES_MAX + 1][8];
     static char *many[LIST_NAMES_MAX + 1];
     const struct application_draft drafts[] = {
@@ -308,8 +311,8 @@ static int create_fields(struct domain *domain, const char *name, size_t count, 
 
 static void test_field_limits(void **state)
 {
-    const struct field masked_first[] = {{.label = "user", .masked = true}};
-    const struct field twice[] = {{.label = "user"}, {.label = "user"}};
+    const struct field masked_first[] = {{.label = TEXT("user"), .masked = true}};
+    const struct field twice[] = {{.label = TEXT("user")}, {.label = TEXT("user")}};
     const struct field *field;
     struct domain domain;
 

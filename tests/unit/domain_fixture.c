@@ -220,10 +220,13 @@ void domain_setup_ready(struct domain *domain)
 const struct application *domain_create(struct domain *domain, const char *name,
                                         enum application_type type)
 {
-    static char *const users[] = {"clerks", "user:dora"};
+    char *const users[] = {TEXT("clerks"), TEXT("user:dora")};
     const struct name_list list = {.names = (char **)(uintptr_t)users, .count = 2};
     const struct field fields[] = {
-        {.label = "user"}, {.label = "password", .masked = true}, {.label = "client"}};
+        {.label = TEXT("user")},
+        {.label = TEXT("password"), .masked = true},
+        {.label = TEXT("client")},
+    };
     const struct application_draft draft = {
         .name = name, .type = type, .users = &list, .fields = fields, .fields_count = 3};
     struct result result = {0};

@@ -15,6 +15,9 @@
 
 #include "dbus-service/domain/mapping.h"
 
+/* A string where a char * is asked for. */
+#define TEXT(text) ((char[]){text})
+
 struct domain {
     char folder[64];
     char state_path[96];

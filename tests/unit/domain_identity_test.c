@@ -33,9 +33,9 @@ struct stand {
     unsigned ready;
 };
 
-static char *admin_names[] = {"mastersecret-admins"};
+static char *admin_names[] = {TEXT("mastersecret-admins")};
 static const struct name_list admins = {admin_names, 1};
-static char *affiliate_names[] = {"affiliates"};
+static char *affiliate_names[] = {TEXT("affiliates")};
 static const struct name_list affiliates = {affiliate_names, 1};
 
 static void on_ready(void *userdata)
@@ -74,7 +74,7 @@ static void wait_ready(struct stand *stand)
 static const struct application *create(struct stand *stand, enum application_type type,
                                         const char *agent)
 {
-    static char *app_admins[] = {"appadmins"};
+    char *app_admins[] = {TEXT("appadmins")};
     char *agents[] = {(char *)(uintptr_t)agent};
     const struct name_list admin_list = {app_admins, 1}, agent_list = {agents, 1};
     const struct application_draft draft = {.admins = &admin_list, .agents = &agent_list};
@@ -298,8 +298,8 @@ static void test_target_group(void **state)
 
 static void test_names_known(void **state)
 {
-    static char *good[] = {"clerks", "user:alice"}, *bad[] = {"clerks", "user:nobody", "nogroup"};
-    static char *none[] = {"none"};
+    char *good[] = {TEXT("clerks"), TEXT("user:alice")}, *bad[] = {TEXT("clerks"), TEXT("user:nobody"), TEXT("nogroup")};
+    char *none[] = {TEXT("none")};
     const struct name_list good_list = {good, 2}, bad_list = {bad, 3}, none_list = {none, 1};
     const struct application_draft draft = {.users = &good_list, .agents = &none_list};
     const struct application_draft bad_draft = {.users = &good_list, .admins = &bad_list};

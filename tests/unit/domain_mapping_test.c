@@ -352,7 +352,7 @@ static void test_value_limits(void **state)
 
 static const struct application *create_wide(struct domain *domain)
 {
-    struct field fields[7] = {{.label = "user"}};
+    struct field fields[7] = {{.label = TEXT("user")}};
     char labels[7][8];
     const struct application_draft draft = {.name = "wide",
                                             .type = APPLICATION_INDIVIDUAL,
