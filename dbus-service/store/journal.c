@@ -456,10 +456,11 @@ static bool collect_appends(struct log *log)
 
 /* ---- verification and compaction ------------------------------------------------------------ */
 
+/* From 1.75 times the live bytes on, so that what is appended meanwhile stays below 2.5. */
 static bool compaction_is_due(const struct log *log)
 {
     return log->offset > log->options.compact_min && log->offset > log->compact_after &&
-           log->offset > 2 * view_live_bytes(log->view);
+           log->offset / 7 > view_live_bytes(log->view) / 4;
 }
 
 static void background_begin(struct log *log, void (*run)(struct background *background))
@@ -691,8 +692,11 @@ static void start_end(struct log *log)
     uv_timer_start(&log->timer, on_timer, ANCHOR_INTERVAL, ANCHOR_INTERVAL);
     log->open_done(log->open_userdata, LOG_DONE, log, "");
     report_start(log);
-    if (log->state == STATE_RUNNING && !start->rebuilt && log->head.revision > 0)
+    if (log->state != STATE_RUNNING)
+        return;
+    if (!start->rebuilt && log->head.revision > 0)
         background_begin(log, background_verify);
+    maybe_compact(log);
 }
 
 static void on_async(uv_async_t *async)

@@ -13,7 +13,6 @@ static void *background_main(void *userdata)
 {
     struct background *background = userdata;
 
-    thread_lower_priority();
     background->run(background);
     atomic_store(&background->ended, true);
     background->question.notify(background->question.userdata);
@@ -181,6 +180,7 @@ void background_verify(struct background *background)
     struct scan scan;
     int r;
 
+    thread_lower_priority();
     r = scan_init(&scan, background->fd, &background->options->hash);
     if (r == 0)
         r = background_walk(background, &scan, false, verify_answer, background);

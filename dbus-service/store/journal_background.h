@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* The two walks over a whole journal while it serves: verification and compaction. One at a time,
- * on a thread of low priority; what they must know of the view they ask in small batches. */
+ * on a thread (of low priority for the verification; a compaction must keep up with the appends).
+ * What they must know of the view they ask in small batches. */
 #ifndef STORE_JOURNAL_BACKGROUND_H
 #define STORE_JOURNAL_BACKGROUND_H
 

@@ -7,6 +7,7 @@
 #include "dbus-service/store/journal_frame.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,13 +15,15 @@
 /* ---- faults --------------------------------------------------------------------------------- */
 
 static struct {
-    bool fdatasync_fails;
-    bool pwrite_fails;       /* half a frame is written, then there is no space */
-    bool zeros_fail;         /* pwrite of zeros, too */
-    bool rename_fails;
-    unsigned fsync_fails_in; /* the folder's sync after a rename; 0 = never */
-    unsigned fdatasync_calls;
+    atomic_bool fdatasync_fails;
+    atomic_bool pwrite_fails; /* half a frame is written, then there is no space */
+    atomic_bool zeros_fail;   /* pwrite of zeros, too */
+    atomic_bool rename_fails;
+    atomic_bool folder_sync_fails;
+    atomic_uint fdatasync_calls;
 } fault;
+
+static int fault_folder_fd;
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
@@ -38,7 +41,7 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
-    if (fault.fsync_fails_in && --fault.fsync_fails_in == 0) {
+    if (fault.folder_sync_fails && fd == fault_folder_fd) {
         errno = EIO;
         return -1;
     }
@@ -70,12 +73,22 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset)
     return -1;
 }
 
+static void fault_clear(void)
+{
+    fault.fdatasync_fails = false;
+    fault.pwrite_fails = false;
+    fault.zeros_fail = false;
+    fault.rename_fails = false;
+    fault.folder_sync_fails = false;
+}
+
 static int setup(void **state)
 {
     static struct store store;
 
-    memset(&fault, 0, sizeof(fault));
+    fault_clear();
     store_setup(&store);
+    fault_folder_fd = store.folder_fd;
     assert_int_equal(store_open(&store), LOG_DONE);
     *state = &store;
     return 0;
@@ -83,7 +96,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    memset(&fault, 0, sizeof(fault));
+    fault_clear();
     store_teardown(*state);
     return 0;
 }
@@ -152,11 +165,13 @@ static void test_no_space_at_all(void **state)
     struct store_put first = numbered(1, 1, 100), second = numbered(2, 1, 3000);
 
     assert_int_equal(store_put(store, &first, NULL), LOG_DONE);
-    fault.pwrite_fails = fault.zeros_fail = true;
+    fault.pwrite_fails = true;
+    fault.zeros_fail = true;
     assert_int_equal(store_put(store, &second, NULL), LOG_FAILED);
     assert_int_equal(store_put(store, &second, NULL), LOG_READ_ONLY);
     assert_int_equal(store->events[LOG_EVENT_READ_ONLY], 1);
-    fault.pwrite_fails = fault.zeros_fail = false;
+    fault.pwrite_fails = false;
+    fault.zeros_fail = false;
     store_close(store);
     assert_int_equal(store_open(store), LOG_DONE);
     assert_int_equal(store->events[LOG_EVENT_TORN_TAIL], 1);
@@ -385,6 +400,30 @@ static void test_compaction_cannot_rename(void **state)
     }
 }
 
+/* Renamed, but not known to last: nothing more may be built on it before a restart. */
+static void test_compaction_cannot_sync_folder(void **state)
+{
+    struct store *store = *state;
+    struct store_put put = numbered(1, 0, 3000);
+    int outcome = LOG_DONE;
+
+    store_close(store);
+    store->options.compact_min = 64 * 1024;
+    assert_int_equal(store_open(store), LOG_DONE);
+    fault.folder_sync_fails = true;
+    while (outcome == LOG_DONE) {
+        put.version++;
+        assert_true(put.version < 1000);
+        outcome = store_put(store, &put, NULL);
+    }
+    assert_int_equal(outcome, LOG_READ_ONLY);
+    assert_int_equal(store->events[LOG_EVENT_READ_ONLY], 1);
+    fault.folder_sync_fails = false;
+    store_close(store);
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(store_version(store, &put.key), put.version - 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -393,7 +432,7 @@ int main(void)
         TEST(test_no_space_at_all),     TEST(test_no_space_with_queue),
         TEST(test_anchor_fails),        TEST(test_compaction),
         TEST(test_reopen_at_base),      TEST(test_base_bit_flips),
-        TEST(test_compaction_cannot_rename),
+        TEST(test_compaction_cannot_rename), TEST(test_compaction_cannot_sync_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
