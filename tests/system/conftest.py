@@ -29,7 +29,9 @@ class World:
 
     def __init__(self, generate=True, boot=False):
         options = ['--build', BUILD, '--stage', os.environ.get('MS_STAGE', f'{BUILD}/stage')]
-        if os.environ.get('MS_DAEMON'):
+        # The unit's sandbox is not made for a sanitizer, which reads /proc and writes reports.
+        self.sanitized = bool(os.environ.get('MS_DAEMON')) and not boot
+        if self.sanitized:
             options += ['--daemon', os.environ['MS_DAEMON']]
         if not generate:
             options.append('--no-secret')
@@ -59,6 +61,9 @@ class World:
         """As a power cut."""
         os.kill(self.pid, signal.SIGKILL)
         self.close()
+
+    def running(self):
+        return os.path.exists(f'/proc/{self.pid}')
 
     def path(self, inner):
         """The path by which a file of the world is reached from the test itself."""
@@ -151,6 +156,8 @@ def _made(request):
 
 
 def _finish(made):
+    if made.sanitized and made.running() and made.service_pid():
+        made.kill_service('TERM')  # what leaked is reported at the exit
     reports = made.sanitizer_reports()
     made.close()
     assert not reports, '\n'.join(reports)
