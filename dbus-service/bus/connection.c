@@ -64,11 +64,19 @@ static void ring_add(struct connection *connection)
     uv_idle_start(&ring->idle, on_idle);
 }
 
+/* Does the peer leave more unread than it may? libdbus itself answers some messages (Ping without a
+ * destination), so replies are not only what connection_send() sends. */
+static bool reads_too_little(const struct connection *connection)
+{
+    return connection->unread_max &&
+           dbus_connection_get_outgoing_size(connection->dbus) > connection->unread_max;
+}
+
 static void dispatch(struct connection *connection)
 {
     DBusDispatchStatus status = DBUS_DISPATCH_DATA_REMAINS;
 
-    if (connection->overdue) {
+    if (connection->overdue || reads_too_little(connection)) {
         connection_close(connection);
         return;
     }
@@ -222,22 +230,17 @@ bool connection_is_open(const struct connection *connection)
     return !connection->closed && dbus_connection_get_is_connected(connection->dbus);
 }
 
-/* Closed at its next turn: whoever sends may be walking over calls that closing drops. */
-static void overdue(struct connection *connection)
-{
-    connection->overdue = true;
-    ring_add(connection);
-}
-
 int connection_send(struct connection *connection, DBusMessage *message)
 {
     if (!connection_is_open(connection))
         return -ENOTCONN;
     if (!dbus_connection_send(connection->dbus, message, NULL))
         return -ENOMEM;
-    if (connection->unread_max &&
-        dbus_connection_get_outgoing_size(connection->dbus) > connection->unread_max)
-        overdue(connection);
+    if (reads_too_little(connection)) {
+        /* Closed at its next turn: whoever sends may be walking over calls that closing drops. */
+        connection->overdue = true;
+        ring_add(connection);
+    }
     return 0;
 }
 

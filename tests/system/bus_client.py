@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client that knows nothing of our library. Imported by tests it runs Python in a world as a user
+(`run`); the text of PRELUDE is what that Python has at hand."""
+import json
+
+PRELUDE = r'''
+import json, os, select, socket, struct, sys, time
+import dbus, dbus.bus, dbus.connection
+from dbus.types import UnixFd
+ROOT = '/org/mastersecret1'
+ERP = ROOT + '/application/erp'
+OURS = 'org.mastersecret1'
+DIRECT = 'unix:path=/run/mastersecret/direct'
+ERRORS = OURS + '.Error.'
+STANDARD = 'org.freedesktop.DBus.Error.'
+DOORS = ('bus', 'direct')
+
+def connect(door='bus'):
+    if door == 'direct':
+        return dbus.connection.Connection(DIRECT)
+    return dbus.bus.BusConnection('unix:path=/run/dbus/system_bus_socket')
+
+class Door:
+    def __init__(self, door='bus'):
+        self.door, self.connection = door, connect(door)
+        # Descriptors can be sent once the connection is authenticated.
+        self.call('/', 'org.freedesktop.DBus.Peer', 'Ping', '')
+    def call(self, path, interface, member, signature, *arguments, timeout=10):
+        if '.' not in interface:
+            interface = f'{OURS}.{interface}'
+        return self.connection.call_blocking(
+            OURS if self.door == 'bus' else None, path, interface, member, signature, arguments,
+            timeout=timeout)
+    def attempt(self, *arguments, **options):
+        """'ok', or the error's name without its prefix."""
+        try:
+            self.call(*arguments, **options)
+            return 'ok'
+        except dbus.DBusException as error:
+            name = error.get_dbus_name() or str(error)
+            for prefix in (ERRORS, STANDARD):
+                if name.startswith(prefix):
+                    return name[len(prefix):]
+            return name
+    def state(self):
+        return str(self.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss',
+                             OURS + '.Manager', 'State'))
+
+def given(data, end=True):
+    """The read end of a pipe that holds the bytes."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    os.write(write, data)
+    if end:
+        os.close(write)
+    else:
+        KEPT.append(write)
+    return read
+KEPT = []
+
+def fds(**named):
+    return dbus.Dictionary({name: UnixFd(fd) for name, fd in named.items()}, signature='sh')
+
+def texts(**named):
+    return dbus.Dictionary(named, signature='ss')
+
+def variants(**named):
+    return dbus.Dictionary(named, signature='sv')
+
+def names(*list_):
+    return dbus.Array(list_, signature='s')
+
+def fields(*list_):
+    return dbus.Array(list_, signature='(sb)')
+
+def create(door, name='erp', kind='individual', **options):
+    definition = {'users': names('clerks'), 'admins': names('appadmins'), 'enabled': True,
+                  'fields': fields(('user', False), ('password', True), ('client', False))}
+    definition.update(options)
+    return door.attempt(ROOT, 'Applications', 'Create', 'ssa{sv}', name, kind, variants(**definition))
+
+def set_mapping(door, account, external, value=b'secret', path=ERP):
+    return door.attempt(path, 'Application', 'SetMapping', 'ssa{ss}a{sh}', account, external,
+                        texts(), fds(password=given(value)))
+
+def lookup(door, user='', application='erp'):
+    read, write = os.pipe()
+    result = door.attempt(ROOT, 'Credentials', 'Lookup', 'ssa{sh}', application, user,
+                          fds(password=write))
+    os.close(write)
+    data = os.read(read, 65536)
+    os.close(read)
+    return result if result != 'ok' else data.decode('latin-1')
+
+def verify(door, candidate, user='', application='erp'):
+    try:
+        return bool(door.call(ROOT, 'Credentials', 'Verify', 'sssh', application, user, '',
+                              UnixFd(given(candidate)))[0])
+    except dbus.DBusException as error:
+        return error.get_dbus_name().rsplit('.', 1)[-1]
+
+def answer(value):
+    print(json.dumps(value))
+'''
+
+
+def run(world, code, user='root', timeout=60):
+    """What the code gave to answer()."""
+    done = world.run(['/usr/bin/python3', '-c', PRELUDE + code], user, timeout=timeout)
+    return json.loads(done.stdout.splitlines()[-1])
