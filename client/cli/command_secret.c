@@ -52,7 +52,8 @@ static int ask_passphrases(const struct arguments *arguments, const char *slot,
         r = prompt_passphrase(arguments, "passphrase", "Passphrase for the backup: ",
                               "The same again: ", &generation->passphrase);
     if (r == STATUS_DONE && strcmp(slot, "passphrase") == 0)
-        r = prompt_from_option(arguments, "slot-passphrase", &generation->slot_passphrase);
+        r = prompt_passphrase(arguments, "slot-passphrase", NULL, NULL,
+                              &generation->slot_passphrase);
     return r;
 }
 

@@ -81,7 +81,8 @@ static void add_progress(json_t *status)
 static void drop_unknown(json_t *status)
 {
     static const char *const keys[] = { "realm", "fingerprint", "generation", "key-memory" };
-    static const char *const encrypted[] = { "text-backup", "applications", "mappings", "revision" };
+    static const char *const encrypted[] = { "text-backup", "applications", "mappings",
+                                             "revision" };
 
     if (strcmp(json_string_value(json_object_get(status, "state")), "sealed") == 0)
         for (size_t i = 0; i < sizeof(encrypted) / sizeof(encrypted[0]); i++)

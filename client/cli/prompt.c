@@ -241,9 +241,10 @@ int prompt_passphrase(const struct arguments *arguments, const char *label, cons
                       const char *again, struct secret **ret_passphrase)
 {
     CLEANUP_SECRET struct secret *passphrase = NULL;
-    int r = take_passphrase(arguments, label, question, again, &passphrase);
+    int r = question ? take_passphrase(arguments, label, question, again, &passphrase)
+                     : prompt_from_option(arguments, label, &passphrase);
 
-    if (r != STATUS_DONE)
+    if (r != STATUS_DONE || !passphrase)
         return r;
     if (passphrase->length > 0 && passphrase->bytes[passphrase->length - 1] == '\n')
         passphrase->length--;

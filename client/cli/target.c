@@ -57,6 +57,22 @@ const json_t *target_field(const json_t *fields, const char *label)
     return NULL;
 }
 
+static void ask_to_choose(const json_t *fields)
+{
+    CLEANUP_FREE char *labels = NULL;
+    size_t size, index;
+    json_t *field;
+    FILE *file = open_memstream(&labels, &size);
+
+    if (!file)
+        return;
+    json_array_foreach(fields, index, field)
+        if (json_is_true(json_object_get(field, "masked")))
+            fprintf(file, "%s'%s'", ftell(file) > 0 ? ", " : "", label_of(field));
+    fclose(file);
+    output_usage("the application has several masked fields; choose with --field: %s", labels);
+}
+
 const char *target_masked_field(const struct arguments *arguments, const json_t *fields,
                                 int *ret_status)
 {
@@ -76,7 +92,9 @@ const char *target_masked_field(const struct arguments *arguments, const json_t 
     }
     if (count == 1)
         return only;
-    output_usage(count == 0 ? "the application has no masked field"
-                            : "the application has %zu masked fields; choose with --field", count);
+    if (count == 0)
+        output_usage("the application has no masked field");
+    else
+        ask_to_choose(fields);
     return NULL;
 }

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The installed library: the example of its manual page, in every situation the service can be in."""
+import os
+import re
+import time
+
+import pytest
+
+from conftest import SOURCE
+
+pytestmark = pytest.mark.service
+
+FOLDER = '/usr/local/src/example'
+PROGRAM = f'{FOLDER}/example'
+
+
+def example():
+    """The program in libmastersecret(3), as a reader would copy it."""
+    with open(f'{SOURCE}/doc/man/libmastersecret.3', encoding='utf-8') as page:
+        text = re.search(r'^\.EX\n(.*?)^\.EE$', page.read(), re.M | re.S).group(1)
+    assert not re.search(r'^\.', text, re.M), 'a request within the example'
+    return text.replace('\\e', '\\').replace('\\-', '-').replace('\\&', '')
+
+
+def build(world):
+    world.run(['mkdir', '-p', FOLDER])
+    world.write(f'{FOLDER}/example.c', example())
+    world.run(f'cd {FOLDER} && cc -std=c11 -Wall -Wextra -Werror example.c -o example '
+              '$(pkg-config --cflags --libs mastersecret)')
+    world.run("mastersecret app create erp --users clerks --enable && "
+              "printf s3cret | setpriv --reuid alice --regid alice --init-groups "
+              "mastersecret map set erp --external ALICE01 --stdin")
+
+
+def timed(world, **options):
+    """Runs the example as alice, whose time-out is 1 s; returns the result and the seconds."""
+    # The time of the program itself, without what entering the world costs.
+    done = world.run(f'TIMEFORMAT=%R; time {PROGRAM} erp', user='alice', check=False, **options)
+    lines = done.stderr.splitlines()
+    return done.returncode, done.stdout, '\n'.join(lines[:-1]), float(lines[-1])
+
+
+def test_example(world):
+    build(world)
+    assert timed(world)[:3] == (0, 'ALICE01, 6 bytes\n', '')
+    refused = world.run([PROGRAM, 'erp'], user='dave', check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith('example: ') and '(ask an administrator' in refused.stderr
+    assert world.run([PROGRAM, 'nothing'], user='alice', check=False).returncode == 1
+
+
+def test_both_doors(world):
+    build(world)
+    def connections(door):
+        trace = world.run(f'strace -f -e trace=connect {PROGRAM} erp 2>&1', user='alice').stdout
+        return door in trace
+    assert connections('/run/mastersecret/direct') and not connections('system_bus_socket')
+    world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
+    assert timed(world)[:2] == (0, 'ALICE01, 6 bytes\n')
+    assert connections('system_bus_socket')
+
+
+def test_service_absent(world):
+    build(world)
+    world.run('chmod 0 /usr/libexec/mastersecretd')
+    world.kill_service()
+    status, _, text, seconds = timed(world)
+    assert status == 1 and seconds < 1.2, text
+
+
+def test_bus_gone(world):
+    build(world)
+    world.run('kill "$(cat /run/dbus/pid)"')
+    assert timed(world)[0] == 0, 'the direct socket goes on without the bus'
+    world.run('chmod 0 /usr/libexec/mastersecretd; pkill -KILL -x mastersecretd; sleep 0.2')
+    status, _, _, seconds = timed(world)
+    assert status == 1 and seconds < 0.5
+
+
+@pytest.mark.parametrize('crowd', [0, 100])
+@pytest.mark.parametrize('door', ['direct', 'bus'])
+def test_service_stopped(world, door, crowd):
+    build(world)
+    world.run(['kill', '-STOP', str(world.service_pid())])
+    world.run(f'for i in $(seq {crowd}); do timeout 20 {PROGRAM} erp >/dev/null 2>&1 & done; true')
+    if door == 'bus':
+        world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
+    status, _, text, seconds = timed(world)
+    assert status == 1 and 'retry, or raise the time-out' in text
+    assert 0.9 < seconds < 1.4
+    world.run(['kill', '-CONT', str(world.service_pid())])
+
+
+def test_bus_stopped(world):
+    build(world)
+    world.run('kill -STOP "$(cat /run/dbus/pid)"; mv /run/mastersecret/direct /run/mastersecret/x')
+    status, _, _, seconds = timed(world)
+    world.run('kill -CONT "$(cat /run/dbus/pid)"')
+    assert status == 1 and 0.9 < seconds < 1.4
+
+
+def test_restarting(world):
+    build(world)
+    end = time.monotonic() + 3
+    outcomes = []
+    while time.monotonic() < end:
+        if world.service_pid():
+            world.kill_service('KILL')
+        status, _, text, seconds = timed(world)
+        outcomes.append(status)
+        assert seconds < 1.4, text
+    assert 0 in outcomes
+
+
+def test_exports(shared_world):
+    symbols = shared_world.run('nm -D --defined-only /usr/lib/*/libmastersecret.so.0').stdout
+    names = [line.split()[-1] for line in symbols.splitlines()]
+    assert len(names) > 10
+    assert [name for name in names if not re.match(r'mastersecret_|MASTERSECRET_0', name)] == []
+
+
+def test_header_stands_alone(shared_world):
+    shared_world.run("echo '#include <mastersecret.h>' >/tmp/h.c && cp /tmp/h.c /tmp/h.cc && "
+                     'cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only /tmp/h.c')
+
+
+def test_every_function_is_in_the_manual():
+    with open(f'{SOURCE}/client/mastersecret.h', encoding='utf-8') as header, \
+            open(f'{SOURCE}/doc/man/libmastersecret.3', encoding='utf-8') as page:
+        declared, text = header.read(), page.read()
+    for name in set(re.findall(r'\b(mastersecret_\w+)\(', declared)):
+        assert f'{name}(' in text, f'{name} is not in the manual'
+    for name in set(re.findall(r'^    (MASTERSECRET_\w+) = [1-9]', declared, re.M)):
+        assert f'.B {name}\n' in text, f'{name} is not in the manual'
+    assert os.path.getsize(f'{SOURCE}/doc/man/libmastersecret.3') > 0
