@@ -266,6 +266,10 @@ static void test_hung(void **state)
     run(&stand, NULL, 0, 100);
     assert_int_equal(resolve(&stand, "alice", &account), ACCOUNT_FOUND);
     assert_int_equal(fake_nss_calls(), 2);
+    account_cache_flush(stand.cache); /* what never reached a worker is asked anew */
+    assert_int_equal(resolve(&stand, "carol", &account), ACCOUNT_UNKNOWN);
+    assert_int_equal(resolve(&stand, "alice", &account), ACCOUNT_FOUND);
+    assert_int_equal(fake_nss_calls(), 4);
     teardown(&stand);
 }
 

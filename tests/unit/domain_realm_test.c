@@ -277,6 +277,30 @@ static void test_seal_completes_appends(void **state)
     domain_teardown(&domain);
 }
 
+/* The end tells everybody: what was under way is done, what waited for it is not. */
+static void test_close_tells_all(void **state)
+{
+    const struct account_name alice = account_of("user:alice");
+    struct result results[4] = {0};
+    struct failure failure;
+    const struct application *erp;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "x"), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(mapping_set_state(domain.realm, erp, &alice, MAPPING_DISABLED, 0,
+                                           on_written, &results[i], &failure), 0);
+    domain_stop(&domain);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(results[i].calls, 1);
+        assert_int_equal(results[i].failure.code, i == 0 ? ERROR_NONE : ERROR_SEALED);
+    }
+    domain_teardown(&domain);
+}
+
 static void test_disk_fails(void **state)
 {
     const struct application *erp;
@@ -356,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_closed_while_busy),
         cmocka_unit_test(test_seal_completes_appends),
+        cmocka_unit_test(test_close_tells_all),
         cmocka_unit_test(test_disk_fails),
         cmocka_unit_test(test_swapped_records),
     };
