@@ -32,9 +32,6 @@ bin_PROGRAMS += %D%/mastersecret
 %C%_mastersecret_LDADD = %D%/libcli.la client/libclient.la common/libcommon.la $(JANSSON_LIBS)
 %C%_mastersecret_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 
-# Completion: completion/mastersecret.bash and completion/_mastersecret, installed by these names.
-if HAVE_CLI_COMPLETION
 zshcompletion_DATA = %D%/completion/_mastersecret
 bashcompletion_DATA = %D%/completion/mastersecret
 EXTRA_DIST += %D%/completion/mastersecret %D%/completion/_mastersecret
-endif
