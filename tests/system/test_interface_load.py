@@ -1,0 +1,238 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients that flood, never read, never authenticate or send rubbish; a bus that goes away; ends by
+signals; a configuration that is wrong. Whoever behaves is served all the while."""
+import os
+import statistics
+
+import pytest
+
+import bus_client
+from conftest import wait_until
+
+pytestmark = pytest.mark.service
+
+RAW = r'''
+def raw(authenticate=True):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect('/run/mastersecret/direct')
+    if authenticate:
+        client.sendall(b'\0AUTH EXTERNAL ' + str(os.getuid()).encode().hex().encode() + b'\r\n')
+        assert client.recv(1000).startswith(b'OK')
+        client.sendall(b'BEGIN\r\n')
+    return client
+def padded(data, size=8):
+    return data + b'\0' * (-len(data) % size)
+def field(code, kind, text):
+    return padded(bytes([code, len(kind)]) + kind + b'\0'
+                  + (struct.pack('<I', len(text)) if kind != b'g' else bytes([len(text)]))
+                  + text + b'\0')
+def message(serial, path, interface, member, signature=b'', body=b''):
+    fields = (field(1, b'o', path) + field(2, b's', interface) + field(3, b's', member)
+              + (field(8, b'g', signature) if signature else b''))
+    return padded(struct.pack('<cBBBIII', b'l', 1, 0, 1, len(body), serial, len(fields)) + fields) + body
+def string(text):
+    return padded(struct.pack('<I', len(text)) + text + b'\0', 4)
+def gone(client, seconds):
+    client.settimeout(seconds)
+    try:
+        while client.recv(65536):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+'''
+LATENCY = '''
+door = Door(DOOR)
+times = []
+for turn in range(300):
+    begin = time.monotonic()
+    assert lookup(door) == 'secret'
+    times.append(time.monotonic() - begin)
+answer(times)
+'''
+
+
+@pytest.fixture
+def furnished(world):
+    assert bus_client.run(world, '''
+door = Door()
+answer([create(door), set_mapping(door, 'user:alice', 'ALICE01')])''') == ['ok', 'ok']
+    return world
+
+
+def p50(world, door):
+    return statistics.median(bus_client.run(world, f'DOOR = {door!r}\n' + LATENCY, 'alice'))
+
+
+def memory(world):
+    status = world.read(f'/proc/{world.service_pid()}/status')
+    return int(status.split('VmRSS:')[1].split()[0])
+
+
+@pytest.mark.parametrize('door', ('bus', 'direct'))
+def test_flood_that_is_never_read(furnished, door, record_property):
+    alone, before = p50(furnished, door), memory(furnished)
+    flood = '''
+client = raw()
+client.setblocking(False)
+calls = b''.join(message(i + 1, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect')
+                 for i in range(100))
+ended, deadline = 0, time.monotonic() + 8
+while time.monotonic() < deadline:
+    try:
+        select.select([], [client], [], 0.1)
+        client.send(calls)
+    except BlockingIOError:
+        pass
+    except (BrokenPipeError, ConnectionResetError):
+        ended += 1
+        client = raw()
+        client.setblocking(False)
+'''
+    arguments = ['/usr/bin/python3', '-c', bus_client.PRELUDE + RAW + flood]
+    import subprocess
+    client = subprocess.Popen(furnished.command(arguments, 'bob'))
+    try:
+        flooded = statistics.median(p50(furnished, door) for _ in range(3))
+        growth = memory(furnished) - before
+    finally:
+        client.wait()
+    record_property('alone_us', alone * 1e6)
+    record_property('flooded_us', flooded * 1e6)
+    print(f'{door}: p50 alone {alone * 1e6:.0f} us, flooded {flooded * 1e6:.0f} us, '
+          f'memory +{growth} KiB')
+    assert client.returncode == 0
+    assert flooded < alone * 10 + 0.005
+    assert growth < 64 * 1024
+
+
+def test_half_open_connections(furnished):
+    assert bus_client.run(furnished, RAW + '''
+silent = [raw(authenticate=False) for i in range(100)]
+slow = raw(authenticate=False)
+slow.sendall(b'\\0AUTH EXTER')
+door = Door('direct')
+begin = time.monotonic()
+answer([lookup(door), all(gone(client, 8) for client in silent + [slow]),
+        time.monotonic() - begin < 8, lookup(door)])
+''', 'alice') == ['secret', True, True, 'secret']
+
+
+def test_too_many_connections_of_one_user(furnished):
+    furnished.write(furnished.config, '[limits]\nconnections-per-user = 20\n')
+    furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
+    assert bus_client.run(furnished, RAW + '''
+clients = [raw(authenticate=False) for i in range(20)]
+late = raw(authenticate=False)
+answer(gone(late, 2))
+''', 'bob') is True
+    assert bus_client.run(furnished, "answer(lookup(Door('direct')))", 'alice') == 'secret'
+
+
+def test_rubbish(furnished):
+    assert bus_client.run(furnished, RAW + r'''
+def refused(data):
+    client = raw()
+    client.sendall(data)
+    return gone(client, 3)
+peer = b'org.freedesktop.DBus.Peer'
+answer([refused(b'GET / HTTP/1.0\r\n\r\n' * 10), refused(b'l' + b'\xff' * 200),
+        refused(message(1, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
+                        string(b'\xff\xfe') + struct.pack('<I', 0))),
+        refused(message(1, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
+                        string(b'a\0b') + struct.pack('<I', 0))),
+        refused(message(1, b'not a path', peer, b'Ping')),
+        refused(struct.pack('<cBBBIII', b'l', 1, 0, 1, 1 << 26, 1, 0)),
+        refused(message(1, ROOT.encode(), peer, b'Ping') + b'x' * 64),
+        lookup(Door('direct'))])
+''', 'alice') == [True] * 7 + ['secret']
+
+
+def test_wrong_uid_and_other_mechanisms(furnished):
+    assert bus_client.run(furnished, RAW + r'''
+def answered(line):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect('/run/mastersecret/direct')
+    client.sendall(b'\0' + line + b'\r\n')
+    return client.recv(1000).decode().split()
+answer([answered(b'AUTH EXTERNAL 30'), answered(b'AUTH ANONYMOUS'),
+        answered(b'AUTH DBUS_COOKIE_SHA1 30'), answered(b'AUTH')])
+''', 'alice') == [['REJECTED', 'EXTERNAL']] * 4
+
+
+def test_bus_goes_away_and_comes_back(furnished):
+    pid = furnished.service_pid()
+    furnished.run('kill "$(cat /run/dbus/pid)"')
+    wait_until(lambda: bus_client.run(furnished, "answer(lookup(Door('direct')))", 'alice')
+               == 'secret', 'an answer without a bus')
+    furnished.restart_bus()
+    wait_until(lambda: furnished.service_pid() == pid, 'the name to be taken again')
+    assert bus_client.run(furnished, 'answer(lookup(Door()))', 'alice') == 'secret'
+
+
+@pytest.mark.parametrize('signal_name', ('TERM', 'KILL'))
+def test_restart_under_load(furnished, signal_name):
+    import subprocess
+    writer = subprocess.Popen(furnished.command(['/usr/bin/python3', '-c', bus_client.PRELUDE + '''
+door, acknowledged = Door('direct'), 0
+try:
+    for number in range(100000):
+        if door.attempt(ERP, 'Application', 'SetMapping', 'ssa{ss}a{sh}', '', '',
+                        texts(client=str(number)), fds()) != 'ok':
+            break
+        acknowledged = number
+        print(acknowledged, flush=True)
+except dbus.DBusException:
+    pass
+'''], 'alice'), stdout=subprocess.PIPE, text=True)
+    for _ in range(50):
+        writer.stdout.readline()
+    furnished.kill_service(signal_name)
+    acknowledged = int(writer.communicate(timeout=30)[0].split()[-1])
+    furnished.start_service()
+    stored = bus_client.run(furnished, '''
+mapping = Door().call(ERP, 'Application', 'ShowMapping', 's', '')
+answer(int(mapping['plain']['client']))''', 'alice')
+    assert stored in (acknowledged, acknowledged + 1)
+    left = set(os.listdir(furnished.path(furnished.state)))
+    assert 'keyring' in left and 'journal' in left
+
+
+def test_stop_is_clean(furnished):
+    pid = furnished.service_pid()
+    furnished.kill_service('TERM')
+    left = os.listdir(furnished.path(furnished.state))
+    assert 'view' in left and 'view.open' not in left
+    assert not os.path.exists(furnished.path('/run/mastersecret/direct'))
+    furnished.start_service()
+    assert furnished.service_pid() != pid
+    assert bus_client.run(furnished, 'answer(lookup(Door()))', 'alice') == 'secret'
+
+
+def test_reload_keeps_the_old_configuration_on_a_mistake(furnished):
+    reload = 'busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload'
+    furnished.write(furnished.config, '[service]\nadministrators = user:dave\n')
+    furnished.run(reload)
+    assert bus_client.run(furnished, "answer(create(Door(), 'daves'))", 'dave') == 'ok'
+    furnished.write(furnished.config, '[service]\n\nadministrator = user:bob\n')
+    done = furnished.run(reload, check=False)
+    assert done.returncode and f'{furnished.config}:3: ' in done.stderr
+    furnished.run(f'kill -HUP {furnished.service_pid()}')
+    wait_until(lambda: any('reload' in line and ':3: ' in line for line in furnished.audit()),
+               'the event of the failed reload')
+    assert bus_client.run(furnished, "answer(create(Door(), 'daves2'))", 'dave') == 'ok'
+
+
+def test_every_use_is_audited_with_both_names(furnished):
+    bus_client.run(furnished, '''
+door = Door()
+answer([lookup(door, 'alice'), verify(door, b'wrong', 'alice')])''', 'dave')
+    lines = furnished.audit()
+    for word in ('lookup', 'verify'):
+        line = [text for text in lines if f' {word} ' in text][-1]
+        assert 'application="erp"' in line and 'user="alice"' in line and 'AccessDenied' in line
+        assert f'uid={furnished.run("id -u dave").stdout.strip()}' in line
+    assert not any('secret"' in line or 'wrong"' in line for line in lines)
