@@ -271,11 +271,11 @@ static void run_commit(struct writer *writer)
     pthread_mutex_lock(&writer->mutex);
     writer->file = file;
     commit_report(writer, &batch, outcome, error);
-    writer->notify(writer->userdata);
-    if (outcome != COMMIT_DONE)
-        return;
+    /* Who is woken under the mutex only waits for it. */
     pthread_mutex_unlock(&writer->mutex);
-    ahead = grow_ahead(&file);
+    writer->notify(writer->userdata);
+    if (outcome == COMMIT_DONE)
+        ahead = grow_ahead(&file);
     pthread_mutex_lock(&writer->mutex);
     writer->file = file;
     if (ahead < 0) {

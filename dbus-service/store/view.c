@@ -25,8 +25,9 @@ enum {
     ENTRY_HEAD_SIZE = 12,
     RECORD_OVERHEAD = 14, /* what a base record costs in the journal beside key and record */
     CENSUS_MAX = 65536,
-    BULK_BUCKETS = 1024,
-    BULK_SCOPES_MAX = 8192,
+    TAIL_BUCKETS = 1024,
+    TAILS_SERVING = 1024, /* 2 to 4 MiB at most, for ordinary names */
+    TAILS_BULK = 8192,
 };
 #define POSITION_NONE UINT32_MAX
 
@@ -36,26 +37,25 @@ struct census {
     uint64_t count;
 };
 
-/* While loading in bulk the last page of each scope's index waits in memory. */
-struct bulk_scope {
-    struct bulk_scope *next;
+/* The last page of an index and its count wait in memory, since every new name changes them; they
+ * are written when the page is full, when somebody must see them, and at the end. */
+struct tail {
+    struct tail *next;
     uint8_t class;
     uint8_t scope[RECORD_SCOPE_SIZE];
+    bool dirty;
     uint64_t count;
     size_t page_size, page_capacity;
     uint8_t *page;
-};
-
-struct bulk {
-    struct bulk_scope *buckets[BULK_BUCKETS];
-    size_t scopes;
 };
 
 struct view {
     GDBM_FILE db;
     int folder_fd;
     bool broken;
-    struct bulk *bulk;
+    bool bulk;
+    size_t tails_count;
+    struct tail *tails[TAIL_BUCKETS];
     struct census *census;
     size_t census_count;
     uint64_t live_bytes;
@@ -276,35 +276,6 @@ static int page_put(struct view *view, struct index_key key, const struct page *
     return db_put(view, db_datum(key.bytes, key.size), bytes, cursor.position);
 }
 
-static int index_insert(struct view *view, const struct record_key *key, uint32_t *ret_position)
-{
-    __attribute__((__cleanup__(page_deinit))) struct page page = { 0 };
-    struct index_key place;
-    uint64_t count;
-    int r;
-
-    r = index_count(view, key->class, key->scope, &count);
-    if (r < 0)
-        return r;
-    if (count >= POSITION_NONE)
-        return -EFBIG;
-    place = page_key(key->class, key->scope, count / PAGE_NAMES);
-    r = page_get(view, place, count % PAGE_NAMES, &page);
-    if (r < 0)
-        return r;
-    page.count = count % PAGE_NAMES;
-    page.names[page.count].bytes = key->name;
-    page.names[page.count++].length = key->name_length;
-    r = page_put(view, place, &page);
-    if (r < 0)
-        return r;
-    r = index_put_count(view, key->class, key->scope, count + 1);
-    if (r < 0)
-        return r;
-    *ret_position = (uint32_t)count;
-    return 0;
-}
-
 /* Tells an entry where its name stands now. */
 static int entry_move(struct view *view, const struct record_key *key, uint32_t position)
 {
@@ -373,58 +344,61 @@ static int index_remove(struct view *view, const struct record_key *key, uint32_
     return index_refill(view, &moved, position);
 }
 
-/* ---- the index while loading in bulk -------------------------------------------------------- */
+/* ---- tails of indexes ----------------------------------------------------------------------- */
 
-static size_t bulk_bucket(uint8_t class, const uint8_t *scope)
+static size_t tail_bucket(uint8_t class, const uint8_t *scope)
 {
     uint64_t hash = class * UINT64_C(0x9e3779b97f4a7c15);
 
     for (size_t i = 0; i < RECORD_SCOPE_SIZE; i++)
         hash = (hash ^ scope[i]) * UINT64_C(0x100000001b3);
-    return (size_t)(hash >> 32) % BULK_BUCKETS;
+    return (size_t)(hash >> 32) % TAIL_BUCKETS;
 }
 
-static void bulk_scope_free(struct bulk_scope *scope)
+static void tail_free(struct tail *tail)
 {
-    if (!scope)
+    if (!tail)
         return;
-    free(scope->page);
-    free(scope);
+    free(tail->page);
+    free(tail);
 }
-CLEANUP_DEFINE(bulk_scope, struct bulk_scope, bulk_scope_free)
+CLEANUP_DEFINE(tail, struct tail, tail_free)
 
-static int bulk_put_page(struct view *view, const struct bulk_scope *scope, uint64_t page)
+static int tail_put_page(struct view *view, const struct tail *tail, uint64_t page)
 {
-    struct index_key key = page_key(scope->class, scope->scope, page);
+    struct index_key key = page_key(tail->class, tail->scope, page);
 
-    return db_put(view, db_datum(key.bytes, key.size), scope->page, scope->page_size);
-}
-
-static int bulk_scope_flush(struct view *view, const struct bulk_scope *scope)
-{
-    if (scope->count % PAGE_NAMES) {
-        int r = bulk_put_page(view, scope, scope->count / PAGE_NAMES);
-
-        if (r < 0)
-            return r;
-    }
-    return index_put_count(view, scope->class, scope->scope, scope->count);
+    return db_put(view, db_datum(key.bytes, key.size), tail->page, tail->page_size);
 }
 
-static int bulk_drop(struct view *view, struct bulk_scope **link)
+static int tail_flush(struct view *view, struct tail *tail)
 {
-    CLEANUP(bulk_scope_cleanup) struct bulk_scope *scope = *link;
+    int r = 0;
 
-    *link = scope->next;
-    view->bulk->scopes--;
-    return bulk_scope_flush(view, scope);
+    if (!tail->dirty)
+        return 0;
+    if (tail->count % PAGE_NAMES)
+        r = tail_put_page(view, tail, tail->count / PAGE_NAMES);
+    if (r == 0)
+        r = index_put_count(view, tail->class, tail->scope, tail->count);
+    tail->dirty = r < 0;
+    return r;
 }
 
-static int bulk_flush(struct view *view)
+static int tail_drop(struct view *view, struct tail **link)
 {
-    for (size_t i = 0; i < BULK_BUCKETS; i++) {
-        while (view->bulk->buckets[i]) {
-            int r = bulk_drop(view, &view->bulk->buckets[i]);
+    CLEANUP(tail_cleanup) struct tail *tail = *link;
+
+    *link = tail->next;
+    view->tails_count--;
+    return tail_flush(view, tail);
+}
+
+static int tails_flush(struct view *view)
+{
+    for (size_t i = 0; i < TAIL_BUCKETS; i++) {
+        while (view->tails[i]) {
+            int r = tail_drop(view, &view->tails[i]);
 
             if (r < 0)
                 return r;
@@ -433,87 +407,108 @@ static int bulk_flush(struct view *view)
     return 0;
 }
 
-static struct bulk_scope **bulk_find(struct view *view, uint8_t class, const uint8_t *scope)
+static struct tail **tail_find(struct view *view, uint8_t class, const uint8_t *scope)
 {
-    struct bulk_scope **link = &view->bulk->buckets[bulk_bucket(class, scope)];
+    struct tail **link = &view->tails[tail_bucket(class, scope)];
 
     while (*link && ((*link)->class != class || memcmp((*link)->scope, scope, RECORD_SCOPE_SIZE)))
         link = &(*link)->next;
     return link;
 }
 
-/* Loads the last page of a scope that is not in memory. */
-static int bulk_load(struct view *view, const struct record_key *key, struct bulk_scope **ret_scope)
+static int tail_load(struct view *view, const struct record_key *key, struct tail **ret_tail)
 {
-    CLEANUP(bulk_scope_cleanup) struct bulk_scope *scope = calloc(1, sizeof(*scope));
+    CLEANUP(tail_cleanup) struct tail *tail = calloc(1, sizeof(*tail));
     struct index_key place;
     int r;
 
-    if (!scope)
+    if (!tail)
         return -ENOMEM;
-    scope->class = key->class;
-    memcpy(scope->scope, key->scope, RECORD_SCOPE_SIZE);
-    r = index_count(view, key->class, key->scope, &scope->count);
+    tail->class = key->class;
+    memcpy(tail->scope, key->scope, RECORD_SCOPE_SIZE);
+    r = index_count(view, key->class, key->scope, &tail->count);
     if (r < 0)
         return r;
-    if (scope->count % PAGE_NAMES) {
-        place = page_key(key->class, key->scope, scope->count / PAGE_NAMES);
-        r = db_get(view, db_datum(place.bytes, place.size), &scope->page, &scope->page_size);
+    if (tail->count % PAGE_NAMES) {
+        place = page_key(key->class, key->scope, tail->count / PAGE_NAMES);
+        r = db_get(view, db_datum(place.bytes, place.size), &tail->page, &tail->page_size);
         if (r <= 0)
             return r < 0 ? r : -EBADMSG;
-        scope->page_capacity = scope->page_size;
+        tail->page_capacity = tail->page_size;
     }
-    *ret_scope = STEAL(scope);
+    *ret_tail = STEAL(tail);
     return 0;
 }
 
-static int bulk_scope_get(struct view *view, const struct record_key *key,
-                          struct bulk_scope **ret_scope)
+static int tail_get(struct view *view, const struct record_key *key, struct tail **ret_tail)
 {
-    struct bulk_scope **link = bulk_find(view, key->class, key->scope);
+    struct tail **link = tail_find(view, key->class, key->scope);
     int r;
 
     if (!*link) {
-        if (view->bulk->scopes >= BULK_SCOPES_MAX) {
-            r = bulk_flush(view);
+        if (view->tails_count >= (view->bulk ? TAILS_BULK : TAILS_SERVING)) {
+            r = tails_flush(view);
             if (r < 0)
                 return r;
-            link = bulk_find(view, key->class, key->scope);
+            link = tail_find(view, key->class, key->scope);
         }
-        r = bulk_load(view, key, link);
+        r = tail_load(view, key, link);
         if (r < 0)
             return r;
-        view->bulk->scopes++;
+        view->tails_count++;
     }
-    *ret_scope = *link;
+    if ((*link)->count >= POSITION_NONE)
+        return -EFBIG;
+    *ret_tail = *link;
     return 0;
 }
 
-static int bulk_append(struct view *view, struct bulk_scope *scope, const struct record_key *key)
+static int tail_append(struct view *view, struct tail *tail, const struct record_key *key)
 {
-    size_t needed = scope->page_size + 2 + key->name_length;
+    size_t needed = tail->page_size + 2 + key->name_length;
     struct cursor cursor;
     int r = 0;
 
-    if (needed > scope->page_capacity) {
+    if (needed > tail->page_capacity) {
         size_t capacity = needed * 2;
-        uint8_t *page = realloc(scope->page, capacity);
+        uint8_t *page = realloc(tail->page, capacity);
 
         if (!page)
             return -ENOMEM;
-        scope->page = page;
-        scope->page_capacity = capacity;
+        tail->page = page;
+        tail->page_capacity = capacity;
     }
-    cursor = cursor_writer(scope->page + scope->page_size, needed - scope->page_size);
+    cursor = cursor_writer(tail->page + tail->page_size, needed - tail->page_size);
     cursor_put_u16(&cursor, key->name_length);
     cursor_put_bytes(&cursor, key->name, key->name_length);
-    scope->page_size = needed;
-    scope->count++;
-    if (scope->count % PAGE_NAMES == 0) {
-        r = bulk_put_page(view, scope, scope->count / PAGE_NAMES - 1);
-        scope->page_size = 0;
+    tail->page_size = needed;
+    tail->count++;
+    tail->dirty = true;
+    if (tail->count % PAGE_NAMES == 0) {
+        r = tail_put_page(view, tail, tail->count / PAGE_NAMES - 1);
+        tail->page_size = 0;
     }
     return r;
+}
+
+static int index_insert(struct view *view, const struct record_key *key, uint32_t *ret_position)
+{
+    struct tail *tail;
+    int r;
+
+    r = tail_get(view, key, &tail);
+    if (r < 0)
+        return r;
+    *ret_position = (uint32_t)tail->count;
+    return tail_append(view, tail, key);
+}
+
+/* Before anything but an insert changes an index, its tail goes back to the file. */
+static int index_settle(struct view *view, uint8_t class, const uint8_t *scope)
+{
+    struct tail **link = tail_find(view, class, scope);
+
+    return *link ? tail_drop(view, link) : 0;
 }
 
 /* ---- counters ------------------------------------------------------------------------------- */
@@ -620,35 +615,22 @@ static int entry_put(struct view *view, const struct record_key *key, const stru
 /* A record under a key that has none, in a bulk load: no look-up. 0, 1 there is one, or -errno. */
 static int bulk_apply(struct view *view, const struct record_key *key, struct entry *entry)
 {
-    struct bulk_scope *scope = NULL;
+    struct tail *tail = NULL;
     int r;
 
     if (entry->header.kind == RECORD_LIVE && class_is_listed(key->class)) {
-        r = bulk_scope_get(view, key, &scope);
+        r = tail_get(view, key, &tail);
         if (r < 0)
             return r;
-        if (scope->count >= POSITION_NONE)
-            return -EFBIG;
-        entry->position = (uint32_t)scope->count;
+        entry->position = (uint32_t)tail->count;
     }
     r = entry_put(view, key, entry, GDBM_INSERT);
     if (r != 0)
         return r;
-    r = scope ? bulk_append(view, scope, key) : 0;
+    r = tail ? tail_append(view, tail, key) : 0;
     if (r == 0)
         census_count(view, key, &entry->header, entry->size, 1);
     return r;
-}
-
-/* In a bulk load the scope's last page goes back to the file before it is changed there. */
-static int index_settle(struct view *view, const struct record_key *key)
-{
-    struct bulk_scope **link;
-
-    if (!view->bulk)
-        return 0;
-    link = bulk_find(view, key->class, key->scope);
-    return *link ? bulk_drop(view, link) : 0;
 }
 
 static int index_update(struct view *view, const struct record_key *key, uint32_t held,
@@ -660,13 +642,11 @@ static int index_update(struct view *view, const struct record_key *key, uint32_
     entry->position = held;
     if (listed == (held != POSITION_NONE))
         return 0;
-    r = index_settle(view, key);
-    if (r < 0)
-        return r;
     if (listed)
         return index_insert(view, key, &entry->position);
     entry->position = POSITION_NONE;
-    return index_remove(view, key, held);
+    r = index_settle(view, key->class, key->scope);
+    return r < 0 ? r : index_remove(view, key, held);
 }
 
 static int entry_replace(struct view *view, const struct record_key *key, struct entry *entry)
@@ -791,13 +771,17 @@ int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE
 {
     const struct view_lister lister = { each, userdata };
     struct record_key key = { .class = class };
+    struct tail *tail;
     uint64_t position;
     int r;
 
     if (view->broken)
         return -EBADMSG;
     memcpy(key.scope, scope, RECORD_SCOPE_SIZE);
-    r = index_count(view, class, scope, &position);
+    tail = *tail_find(view, class, scope);
+    r = tail ? tail_flush(view, tail) : 0;
+    if (r == 0)
+        r = index_count(view, class, scope, &position);
     if (r < 0)
         return r;
     if (*cursor && *cursor < position)
@@ -813,8 +797,11 @@ int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE
 
 uint64_t view_count(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE])
 {
+    const struct tail *tail = *tail_find(view, class, scope);
     uint64_t count;
 
+    if (tail)
+        return tail->count;
     if (view->broken || index_count(view, class, scope, &count) < 0)
         return 0;
     return count;
@@ -914,17 +901,16 @@ static void view_free(struct view *view)
 {
     if (!view)
         return;
-    for (size_t i = 0; view->bulk && i < BULK_BUCKETS; i++) {
-        while (view->bulk->buckets[i]) {
-            struct bulk_scope *scope = view->bulk->buckets[i];
+    for (size_t i = 0; i < TAIL_BUCKETS; i++) {
+        while (view->tails[i]) {
+            struct tail *tail = view->tails[i];
 
-            view->bulk->buckets[i] = scope->next;
-            bulk_scope_free(scope);
+            view->tails[i] = tail->next;
+            tail_free(tail);
         }
     }
     if (view->db)
         gdbm_close(view->db);
-    free(view->bulk);
     free(view->census);
     free(view->lent);
     free(view->scratch);
@@ -971,9 +957,7 @@ int view_new(int folder_fd, bool bulk, struct view **ret_view)
     if (!view)
         return -ENOMEM;
     view->folder_fd = folder_fd;
-    view->bulk = bulk ? calloc(1, sizeof(*view->bulk)) : NULL;
-    if (bulk && !view->bulk)
-        return -ENOMEM;
+    view->bulk = bulk;
     r = folder_remove(folder_fd, VIEW_NAME);
     if (r == 0)
         r = folder_remove(folder_fd, VIEW_OPEN_NAME);
@@ -997,10 +981,10 @@ int view_bulk_end(struct view *view)
 
     if (!view->bulk)
         return 0;
-    r = view->broken ? -EBADMSG : bulk_flush(view);
+    r = view->broken ? -EBADMSG : tails_flush(view);
     if (r < 0)
         return view_result(view, r);
-    free(STEAL(view->bulk));
+    view->bulk = false;
     /* Opened anew for mapped access; this also gives the big cache back. */
     if (gdbm_close(STEAL(view->db)))
         return view_result(view, -EBADMSG);
@@ -1029,7 +1013,9 @@ int view_close(struct view *view, const struct view_position *position)
         view_discard(view);
         return -EBADMSG;
     }
-    r = header_put(view, position);
+    r = tails_flush(view);
+    if (r == 0)
+        r = header_put(view, position);
     if (r == 0)
         r = db_close_synced(view);
     if (r < 0) {
