@@ -204,6 +204,25 @@ static int wait_add(struct call *call, int fd)
     return 0;
 }
 
+/* What has come already. Most values are short and come whole, and a buffer with room for the largest,
+ * zeroed and wiped, costs more than all the rest of a call: so the service keeps one for everybody. */
+static int receive_first(struct call *call, struct descriptor *item)
+{
+    struct secret *inbox = call->service->inbox;
+    int outcome = secret_pipe_receive(&call->service->pipe, item->fd, inbox);
+    int r = 0;
+
+    if (outcome == PIPE_DONE)
+        r = secret_new_copy(inbox->bytes, inbox->length, &item->value);
+    if (outcome == PIPE_AGAIN)
+        r = secret_new(VALUE_MAX_BYTES + 1, &item->value);
+    if (outcome == PIPE_AGAIN && r == 0)
+        r = secret_append(item->value, inbox->bytes, inbox->length);
+    memory_wipe(inbox->bytes, inbox->length);
+    inbox->length = 0;
+    return r < 0 ? r : outcome;
+}
+
 /* 0 complete, CALL_WAIT, or why not. */
 static int receive_one(struct call *call, struct descriptor *item)
 {
@@ -212,12 +231,8 @@ static int receive_one(struct call *call, struct descriptor *item)
 
     if (item->complete)
         return 0;
-    if (!item->value) {
-        r = secret_new(VALUE_MAX_BYTES + 1, &item->value);
-        if (r < 0)
-            return r;
-    }
-    r = secret_pipe_receive(&call->service->pipe, item->fd, item->value);
+    r = item->value ? secret_pipe_receive(&call->service->pipe, item->fd, item->value)
+                    : receive_first(call, item);
     if (r == PIPE_AGAIN && !(wait && wait->late)) {
         r = wait_add(call, item->fd);
         return r < 0 ? r : CALL_WAIT;

@@ -403,6 +403,8 @@ static int start_tools(struct service *service)
     if (r == 0)
         r = secret_pipe_init(&service->pipe);
     service->has_pipe = r == 0;
+    if (r == 0)
+        r = secret_new(VALUE_MAX_BYTES + 1, &service->inbox);
     service->identity = (struct identity){ service->accounts, &service->administrators,
                                            &service->affiliate_administrators };
     return r < 0 ? complain("prepare", "mastersecretd", r) : 0;
@@ -448,6 +450,7 @@ void service_free(struct service *service)
     quota_free(service->quota);
     if (service->has_pipe)
         secret_pipe_deinit(&service->pipe);
+    secret_free(service->inbox);
     if (service->lock_fd >= 0)
         close(service->lock_fd);
     if (service->folder_fd >= 0)

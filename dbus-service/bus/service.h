@@ -30,6 +30,7 @@ struct service {
     struct application_set *applications;
     struct quota *quota;
     struct secret_pipe pipe;
+    struct secret *inbox; /* of descriptors_receive(); empty between its calls */
     struct connection_ring ring;
     struct bus *bus;
     struct direct *direct;
