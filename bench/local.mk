@@ -8,7 +8,7 @@ check_PROGRAMS += %D%/record_bench
 
 # `make bench` measures; the programs are built for it alone. BENCHFLAGS: see bench/run --help.
 
-EXTRA_PROGRAMS = %D%/measure %D%/fill
+EXTRA_PROGRAMS = %D%/fill %D%/login %D%/measure
 CLEANFILES += $(EXTRA_PROGRAMS)
 EXTRA_DIST += %D%/run %D%/stand.py
 
@@ -22,6 +22,11 @@ EXTRA_DIST += %D%/run %D%/stand.py
 %C%_fill_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_fill_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 %C%_fill_LDADD = dbus-service/libservice.la
+
+%C%_login_SOURCES = %D%/clock.h %D%/login.c
+%C%_login_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_login_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
+%C%_login_LDADD = $(PAM_LIBS)
 
 bench: $(EXTRA_PROGRAMS) all
 	$(srcdir)/%D%/run --build $(abs_top_builddir) $(BENCHFLAGS)

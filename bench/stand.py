@@ -19,7 +19,8 @@ PROGRAMS = '/run/bench'
 STATE = '/var/lib/mastersecret'
 ANCHOR = '/var/lib/mastersecret-anchor'
 ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'}
-BUILT = ('dbus-service/mastersecretd', 'bench/measure', 'bench/fill')
+BUILT = ('dbus-service/mastersecretd', 'bench/fill', 'bench/login', 'bench/measure',
+         'client/.libs/libmastersecret.so.0', 'pam_module/.libs/pam_mastersecret.so')
 
 
 class Failed(Exception):
@@ -38,6 +39,12 @@ def measure(*arguments):
     """Runs a verb of bench/measure: its lines."""
     done = command(f'{PROGRAMS}/measure', *(str(argument) for argument in arguments))
     return [json.loads(line) for line in done.splitlines()]
+
+
+def login(*arguments):
+    """Microseconds of one login, see bench/login.c; every time a fresh process."""
+    return float(command(f'{PROGRAMS}/login', *arguments,
+                         env={**ENVIRONMENT, 'LD_LIBRARY_PATH': PROGRAMS}))
 
 
 class Stand:
@@ -98,6 +105,10 @@ class Stand:
     def _programs(build):
         for name in BUILT:
             shutil.copy(os.path.join(build, name), PROGRAMS)
+        os.mkdir(f'{PROGRAMS}/pam.d')
+        with open(f'{PROGRAMS}/pam.d/bench', 'w', encoding='ascii') as stack:
+            stack.write(f'auth required {PROGRAMS}/pam_mastersecret.so mode=verify '
+                        'application=bench timeout=5000\n')
 
     def _bus(self, source):
         os.makedirs('/etc/dbus-1/system.d', exist_ok=True)
@@ -164,6 +175,27 @@ class Stand:
             raise Failed('the service did not become ready')
         line = waiting.stdout.readline()
         return (json.loads(line)['ready_nsec'] - begin) / 1e9
+
+    def settle(self):
+        """Waits for the end of what goes on behind a start (the journal is verified against the
+        view); seconds of processor time that it took."""
+        spent = self._processor_time()
+        while True:
+            before = self._processor_time()
+            time.sleep(0.3)
+            if self._processor_time() - before < 0.015:
+                return before - spent
+
+    def _processor_time(self):
+        total = 0
+        for task in os.listdir(f'/proc/{self.service.pid}/task'):
+            try:
+                with open(f'/proc/{self.service.pid}/task/{task}/schedstat',
+                          encoding='ascii') as stat:
+                    total += int(stat.read().split()[0])
+            except OSError:
+                continue
+        return total / 1e9
 
     def stop(self, how=signal.SIGTERM):
         self.service.send_signal(how)
