@@ -126,11 +126,12 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
 
 static void on_log_event(void *userdata, enum log_event event, const char *text)
 {
-    bool bad = event == LOG_EVENT_READ_ONLY || event == LOG_EVENT_DAMAGED;
+    bool bad = event == LOG_EVENT_READ_ONLY || event == LOG_EVENT_DAMAGED ||
+               event == LOG_EVENT_VIEW_DAMAGED;
     struct failure failure = { .code = ERROR_NONE };
 
     if (bad)
-        (void)failure_set(&failure, event == LOG_EVENT_DAMAGED ? ERROR_DAMAGED : ERROR_READ_ONLY,
+        (void)failure_set(&failure, event == LOG_EVENT_READ_ONLY ? ERROR_READ_ONLY : ERROR_DAMAGED,
                           "%s", text);
     audit_outcome(AUDIT_STORAGE, bad ? &failure : NULL, text);
 }

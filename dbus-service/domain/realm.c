@@ -109,6 +109,8 @@ void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret
             (uint64_t)((double)elapsed * (double)(realm->progress_total - done) / (double)done);
 }
 
+static void reopen_if_damaged(struct realm *realm);
+
 /* ---- Retries after a conflict ---- */
 
 static void on_timer(uv_timer_t *timer)
@@ -123,6 +125,7 @@ static void on_timer(uv_timer_t *timer)
         free(waiter);
         waiter = next;
     }
+    reopen_if_damaged(realm);
 }
 
 /* By the timer, since the changes of one commit end one after the other, in one turn. */
@@ -237,6 +240,8 @@ static void task_end(struct realm_task *task, const struct failure *failure)
     task_free(task);
     if (realm->closing)
         close_begin(realm);
+    else if (realm->view_damaged)
+        uv_timer_start(&realm->timer, on_timer, 0, 0);
 }
 
 static int task_new(struct realm *realm, realm_done done, void *userdata,
@@ -295,6 +300,10 @@ static void on_log_event(void *userdata, enum log_event event, const char *text)
         if (realm->state == REALM_READY)
             set_state(realm, REALM_READ_ONLY);
     }
+    if (event == LOG_EVENT_VIEW_DAMAGED) {
+        realm->view_damaged = true; /* not from here: the log is in the middle of something */
+        uv_timer_start(&realm->timer, on_timer, 0, 0);
+    }
     if (realm->options.events.log_event)
         realm->options.events.log_event(realm->options.events.userdata, event, text);
 }
@@ -339,10 +348,42 @@ static int journal_begin(struct realm_task *task)
 
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
+    realm->view_damaged = false;
     realm->progress_done = 0;
     realm->progress_total = 0;
     realm->progress_began = uv_hrtime();
     return journal_open(&options, on_log_open, task);
+}
+
+static void on_damaged_log_closed(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct realm *realm = task->realm;
+    struct failure failure;
+    int r = journal_begin(task);
+
+    if (r == 0)
+        return;
+    keyring_free(STEAL(realm->keyring));
+    set_state(realm, REALM_SEALED);
+    failure_from_errno(&failure, r, "cannot open the journal");
+    task_end(task, &failure);
+}
+
+/* The view is a cache: one that is wrong is thrown away and built again while callers are told so. */
+static void reopen_if_damaged(struct realm *realm)
+{
+    struct failure failure;
+    struct realm_task *task;
+
+    if (!realm->view_damaged || !realm->log || realm->task || realm->closing)
+        return;
+    realm->view_damaged = false;
+    if (task_new(realm, NULL, NULL, &task, &failure) != 0)
+        return;
+    realm->task = task;
+    set_state(realm, REALM_REBUILDING);
+    log_close(STEAL(realm->log), on_damaged_log_closed, task);
 }
 
 /* The worker is back with the keyring or without. */

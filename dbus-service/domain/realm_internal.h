@@ -23,6 +23,7 @@ struct realm {
     size_t appends;          /* under way */
     struct realm_waiter *waiters;
     uv_timer_t timer;
+    bool view_damaged; /* the log is to be opened anew */
     bool closing;
     void (*close_done)(void *userdata);
     void *close_userdata;

@@ -182,14 +182,14 @@ static void view_fail(struct log *log, const char *text)
     if (log->view_bad)
         return;
     log->view_bad = true;
-    event(log, LOG_EVENT_DAMAGED, text);
+    event(log, LOG_EVENT_VIEW_DAMAGED, text);
 }
 
 /* For every result of the view: damage is not to be kept. */
 static int view_checked(struct log *log, int result)
 {
     if (result == -EBADMSG)
-        view_fail(log, "view: damaged; it is rebuilt at the next start");
+        view_fail(log, "view: damaged");
     return result;
 }
 
@@ -202,7 +202,7 @@ static int apply_change(void *userdata, const struct frame_change *change)
     log->verify_changes++;
     r = view_apply(log->view, change->revision, &change->key, change->record, change->size);
     if (r != VIEW_DONE)
-        view_fail(log, "view: cannot be written; it is rebuilt at the next start");
+        view_fail(log, "view: cannot be written");
     return 0;
 }
 
@@ -215,7 +215,7 @@ static void apply_finished(struct log *log, const struct writer_list *finished)
             continue;
         r = frame_append_walk(append->bytes, append->size, append->revision, apply_change, log);
         if (r < 0)
-            view_fail(log, "view: cannot be written; it is rebuilt at the next start");
+            view_fail(log, "view: cannot be written");
     }
 }
 
@@ -492,15 +492,15 @@ static bool counts_agree(const struct log *log)
 static void verify_done(struct log *log)
 {
     if (counts_agree(log))
-        event(log, LOG_EVENT_VERIFIED, "");
+        event(log, LOG_EVENT_VERIFIED, "journal and view verified");
     else
-        view_fail(log, "view: holds other records than the journal; it is rebuilt at the next start");
+        view_fail(log, "view: holds other records than the journal");
 }
 
 static void compact_done(struct log *log)
 {
     log->compact_after = 0;
-    event(log, LOG_EVENT_COMPACTED, "");
+    event(log, LOG_EVENT_COMPACTED, "journal compacted");
     anchor_begin(log);
 }
 
@@ -641,7 +641,7 @@ static void report_start(struct log *log)
         event(log, LOG_EVENT_TORN_TAIL, text);
     }
     if (log->start.rebuilt)
-        event(log, LOG_EVENT_VIEW_REBUILT, "");
+        event(log, LOG_EVENT_VIEW_REBUILT, "view rebuilt from the journal");
 }
 
 /* What a start refused leaves nothing behind but the log itself. */

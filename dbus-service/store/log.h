@@ -102,7 +102,10 @@ uint64_t log_census(struct log *log, uint8_t class, uint32_t generation);
 /* What became of the log, on the loop: it turned read-only, the background verification ended, ... */
 enum log_event {
     LOG_EVENT_READ_ONLY,  /* text: what failed */
-    LOG_EVENT_DAMAGED,    /* background verification found damage; text: file and place */
+    LOG_EVENT_DAMAGED,    /* background verification found damage of the journal; text: file, place */
+    LOG_EVENT_VIEW_DAMAGED, /* the view is not what the journal says: nothing is read from it any
+                               more, and closing the log throws it away, so opening it again builds
+                               a new one; text: what was found */
     LOG_EVENT_VERIFIED,   /* background verification reached the end without a finding */
     LOG_EVENT_COMPACTED,
     LOG_EVENT_TORN_TAIL,  /* an unacknowledged commit was cut off at start; text: where */

@@ -129,7 +129,8 @@ static void on_event(void *userdata, enum log_event event, const char *text)
     (void)userdata;
     if (event == LOG_EVENT_COMPACTED)
         atomic_fetch_add(&promise->compactions, 1);
-    if (event == LOG_EVENT_DAMAGED || event == LOG_EVENT_READ_ONLY) {
+    if (event == LOG_EVENT_DAMAGED || event == LOG_EVENT_VIEW_DAMAGED ||
+        event == LOG_EVENT_READ_ONLY) {
         fprintf(stderr, "event %u: %s\n", (unsigned)event, text);
         _exit(5);
     }

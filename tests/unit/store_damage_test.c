@@ -379,7 +379,7 @@ static void test_view_altered(void **state)
     hit[40] ^= 1;
     store_write_file(store, "view", view, size);
     assert_int_equal(store_open(store), LOG_DONE);
-    store_await_event(store, LOG_EVENT_DAMAGED, 1);
+    store_await_event(store, LOG_EVENT_VIEW_DAMAGED, 1);
     store_close(store);
     assert_int_equal(store_open(store), LOG_DONE);
     assert_int_equal(store->events[LOG_EVENT_VIEW_REBUILT], 1);
