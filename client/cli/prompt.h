@@ -24,8 +24,8 @@ int prompt_from_option(const struct arguments *arguments, const char *label,
                        struct secret **ret_secret) MUST_CHECK;
 
 /* A passphrase by --fd LABEL=N, --passphrase-file, --stdin, or the terminal; one newline at the end
- * is dropped. With `again` NULL it is not asked for twice; with `question` NULL only --fd counts, and
- * *ret_passphrase may stay NULL. */
+ * is dropped. With `again` NULL it is not asked for twice; with `question` NULL only --fd counts,
+ * and *ret_passphrase may stay NULL. */
 int prompt_passphrase(const struct arguments *arguments, const char *label, const char *question,
                       const char *again, struct secret **ret_passphrase) MUST_CHECK;
 

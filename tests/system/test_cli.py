@@ -191,7 +191,8 @@ def test_mapping(shared_world, app):
     shown = read_json(shared_world, 'map', 'show', app, user='alice')
     assert shown['external-user'] == 'ALICE01' and shown['state'] == 'enabled'
     assert shown['plain'] == {'client': '100'} and shown['masked'] == ['password']
-    assert 'ALICE01' in cli(shared_world, 'map', 'show', app, '--user', 'alice', user='carol').stdout
+    assert 'ALICE01' in cli(shared_world, 'map', 'show', app, '--user', 'alice',
+                            user='carol').stdout
     own = read_json(shared_world, 'map', 'list', user='alice')
     assert [row['external-user'] for row in own if row['application'] == app] == ['ALICE01']
     rows = read_json(shared_world, 'map', 'list', app, user='carol')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The installed library: the example of its manual page, in every situation the service can be in."""
+"""The installed library: the example of its manual page, whatever the service does."""
 import os
 import re
 import time

@@ -185,7 +185,8 @@ static void write_bash(FILE *file)
         last = command;
     }
     fputs(")\n"
-          "                COMPREPLY=($(compgen -W \"$(mastersecret --timeout 1 app list 2>/dev/null |\n"
+          "                COMPREPLY=($(compgen -W "
+          "\"$(mastersecret --timeout 1 app list 2>/dev/null |\n"
           "                    awk 'NR > 1 { print $1 }')\" -- \"$cur\")) ;;\n"
           "        esac\n"
           "    fi\n"
