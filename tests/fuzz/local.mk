@@ -8,6 +8,7 @@ fuzz_targets = \
     %D%/keyring_content_fuzz \
     %D%/keyring_file_fuzz \
     %D%/mapping_fuzz \
+    %D%/names_fuzz \
     %D%/pam_options_fuzz \
     %D%/record_fuzz \
     %D%/record_header_fuzz \
@@ -28,6 +29,10 @@ EXTRA_DIST += %D%/replay.c
 %C%_keyring_content_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_keyring_file_fuzz_SOURCES = %D%/keyring_file_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_keyring_file_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_names_fuzz_SOURCES = %D%/names_fuzz.c %D%/fuzz.h $(fuzz_driver)
+%C%_names_fuzz_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_names_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_names_fuzz_LDADD = common/libcommon.la $(DBUS_LIBS)
 %C%_pam_options_fuzz_SOURCES = %D%/pam_options_fuzz.c %D%/fuzz.h $(fuzz_driver)
 %C%_pam_options_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_pam_options_fuzz_LDADD = pam_module/libmodule.la common/libcommon.la

@@ -100,6 +100,17 @@ def test_bus_stopped(world):
     assert status == 1 and 0.9 < seconds < 1.4
 
 
+def test_environment(world):
+    """DBUS_SYSTEM_BUS_ADDRESS counts, as everywhere, but not in a set-uid program."""
+    build(world)
+    world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
+    run = f'DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere {PROGRAM} erp'
+    assert 'cannot reach the service at unix:path=/nowhere' in \
+        world.run(run, user='alice', check=False).stderr
+    world.run(f'chown alice {PROGRAM} && chmod 4755 {PROGRAM}')
+    assert world.run(run, user='bob').stdout == 'ALICE01, 6 bytes\n'
+
+
 def test_restarting(world):
     build(world)
     end = time.monotonic() + 3

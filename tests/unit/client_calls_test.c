@@ -15,6 +15,7 @@
 
 #include <dbus/dbus.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,6 +279,47 @@ static void test_bad_strings(void **state)
                      MASTERSECRET_INVALID_ARGUMENT);
 }
 
+/* How often the bytes of FAKE_PASSWORD stand in this process's heap. */
+static size_t count_in_heap(void)
+{
+    CLEANUP_FCLOSE FILE *maps = fopen("/proc/self/maps", "re");
+    char line[256];
+    size_t count = 0;
+
+    while (fgets(line, sizeof(line), maps)) {
+        unsigned long begin, end;
+
+        if (!strstr(line, "[heap]") || sscanf(line, "%lx-%lx", &begin, &end) != 2)
+            continue;
+        for (const char *c = (const char *)begin;
+             (c = memmem(c, end - (unsigned long)c, FAKE_PASSWORD, FAKE_PASSWORD_LENGTH)); c++)
+            count++;
+    }
+    return count;
+}
+
+static void test_values_are_wiped(void **state)
+{
+    static const char *const labels[] = { "password" };
+    struct fixture *fixture = *state;
+    struct mastersecret_credentials *credentials;
+    int matches;
+
+    assert_int_equal(
+        mastersecret_lookup(fixture->context, "erp", NULL, labels, 1, &credentials),
+        MASTERSECRET_OK);
+    /* Where memory is watched by a sanitizer it is not in the heap, and nothing can be seen. */
+    if (count_in_heap() == 0)
+        skip();
+    assert_int_equal(count_in_heap(), 1);
+    mastersecret_credentials_free(credentials);
+    assert_int_equal(count_in_heap(), 0);
+    assert_int_equal(mastersecret_verify(fixture->context, "erp", NULL, NULL, FAKE_PASSWORD,
+                                         FAKE_PASSWORD_LENGTH, &matches),
+                     MASTERSECRET_OK);
+    assert_int_equal(count_in_heap(), 0);
+}
+
 static void test_free_of_null(void **state)
 {
     mastersecret_free(NULL);
@@ -301,6 +343,7 @@ int main(void)
         TEST(test_too_many_masked_fields),
         TEST(test_list),
         TEST(test_bad_strings),
+        TEST(test_values_are_wiped),
         cmocka_unit_test(test_free_of_null),
     };
 
