@@ -449,3 +449,66 @@ def test_completion(shared_world):
         'COMP_WORDS=(mastersecret app create --type i) COMP_CWORD=4; _mastersecret; '
         'echo "${COMPREPLY[@]}"').stdout
     assert words.split() == ['create', '--type', 'individual']
+
+
+# ---- a service that answers as asked, on a bus of its own ----
+
+FAKE = '''
+import sys, time
+import dbus, dbus.service
+from dbus.mainloop.glib import DBusGMainLoop
+from gi.repository import GLib
+
+DBusGMainLoop(set_as_default=True)
+bus = dbus.bus.BusConnection(sys.argv[1])
+name = dbus.service.BusName('org.mastersecret1', bus)
+
+
+class Fake(dbus.service.Object):
+    @dbus.service.method('org.freedesktop.DBus.Properties', 's', 'a{sv}')
+    def GetAll(self, interface):
+        return {'State': 'rebuilding', 'StateText': 'esc' + chr(27) + '[2J', 'Version': '0',
+                'Progress': dbus.Struct((dbus.UInt64(30), dbus.UInt64(120),
+                                         dbus.UInt64(65000000)), signature='ttt'),
+                'Advice': dbus.Array(['Wait.', 'Then go on.'], signature='s')}
+
+    @dbus.service.method('org.mastersecret1.Secret', 'sssa{sh}', 'uss',
+                         async_callbacks=('done', 'failed'))
+    def Generate(self, slot, hint, location, descriptors, done, failed):
+        pass
+
+
+fake = Fake(bus, '/org/mastersecret1')
+GLib.MainLoop().run()
+'''
+
+
+@pytest.fixture(name='fake')
+def run_fake(shared_world):
+    """The address of a bus with a service that rebuilds for ever and never generates."""
+    address = 'unix:path=/run/fake-bus'
+    shared_world.write('/run/fake.py', FAKE)
+    pids = shared_world.run(
+        f'dbus-daemon --session --address={address} --nofork >/dev/null 2>&1 & '
+        'while [ ! -S /run/fake-bus ]; do sleep 0.01; done; '
+        f'python3 /run/fake.py {address} >/run/fake.log 2>&1 & jobs -p').stdout.split()
+    wait_until(lambda: 'org.mastersecret1' in shared_world.run(
+        ['busctl', f'--address={address}', 'list', '--acquired'], check=False).stdout, 'the fake')
+    yield address
+    shared_world.run(['kill', *pids])
+
+
+def test_status_while_rebuilding(shared_world, fake):
+    text = cli(shared_world, '--address', fake, 'status', status=6).stdout
+    assert re.search('^progress +25 % of the view is built, about 1 min 5 s left$', text, re.M)
+    assert re.search('^meaning +esc\\?\\[2J$', text, re.M), 'control characters reach the terminal'
+    assert re.search('^next +Wait.\n +Then go on.$', text, re.M)
+    assert read_json(shared_world, '--address', fake, 'status', status=6)['progress'] == \
+        [30, 120, 65000000]
+
+
+def test_generate_without_an_answer(shared_world, fake):
+    lost = cli(shared_world, '--address', fake, '--timeout', '1', 'secret', 'generate', '--backup',
+               '/root/kept', '--stdin', input='a good passphrase', status=7)
+    assert "the backup '/root/kept' is kept" in lost.stderr
+    assert os.path.exists(shared_world.path('/root/kept')), 'perhaps the only backup is removed'
