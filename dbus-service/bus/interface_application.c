@@ -282,8 +282,42 @@ static int add_masked_values(struct call *call, struct values *values)
     return r;
 }
 
+static int identity_failure(struct call *call, int outcome)
+{
+    if (outcome == IDENTITY_PENDING)
+        return CALL_WAIT;
+    if (outcome == IDENTITY_UNAVAILABLE)
+        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
+    return outcome;
+}
+
+static int failure_unknown_account(struct call *call)
+{
+    return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "'%s' is not known to this host",
+                       call->account.name);
+}
+
+/* An individual application maps its users only, under the names that the name service gives them. */
+static int check_user(struct call *call)
+{
+    struct identity_target target;
+    int r = identity_target(&call->service->identity, call->service->realm, &call->peer->caller,
+                            call->application, call->account.name, &call->waiter, &target);
+
+    if (r != IDENTITY_DONE)
+        return identity_failure(call, r);
+    if (!target.known)
+        return failure_unknown_account(call);
+    if (!target.entitled)
+        return failure_set(&call->failure, ERROR_NOT_APPLICATION_USER,
+                           "'%s' is not one of the users of application '%s'", target.user,
+                           call->application->name);
+    call->account = target.account;
+    return 0;
+}
+
 /* A mapping of an account that does not exist could be inherited by whoever gets the name later. */
-static int check_account_exists(struct call *call)
+static int check_account(struct call *call)
 {
     char text[6 + NAME_MAX_BYTES + 1];
     char *name = call->account.kind == ACCOUNT_GROUP ? call->account.name : text;
@@ -291,20 +325,13 @@ static int check_account_exists(struct call *call)
     size_t unknown = 0;
     int r;
 
-    if (call->own)
-        return 0;
+    if (call->account.kind == ACCOUNT_USER && call->application->type == APPLICATION_INDIVIDUAL)
+        return check_user(call);
     account_name_format(&call->account, text);
     r = identity_names_known(&call->service->identity, &list, &call->waiter, &unknown);
-    if (r == IDENTITY_PENDING)
-        return CALL_WAIT;
-    if (r == IDENTITY_UNAVAILABLE)
-        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
-    if (r < 0)
-        return r;
-    if (unknown == 0)
-        return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "'%s' is not known to this host",
-                           call->account.name);
-    return 0;
+    if (r != IDENTITY_DONE)
+        return identity_failure(call, r);
+    return unknown == 0 ? failure_unknown_account(call) : 0;
 }
 
 static int handle_set_mapping(struct call *call)
@@ -319,7 +346,7 @@ static int handle_set_mapping(struct call *call)
 
     if (*external_user && !name_is_valid(external_user))
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "the external user is not valid");
-    r = check_account_exists(call);
+    r = check_account(call);
     if (r == 0)
         r = descriptors_take(call, 3);
     if (r == 0)

@@ -225,8 +225,9 @@ def test_disabled_mapping(shared_world, app):
 
 
 def test_many_mappings_are_paged(shared_world):
-    cli(shared_world, 'app', 'create', 'paged', '--users', 'clerks', '--field', 'user', '--enable')
-    shared_world.run('for i in $(seq 300); do echo "page$i:x:$((30000 + i)):20000::/:/bin/false"; '
+    shared_world.run('echo "pages:x:30000:" >>/etc/group')
+    cli(shared_world, 'app', 'create', 'paged', '--users', 'pages', '--field', 'user', '--enable')
+    shared_world.run('for i in $(seq 300); do echo "page$i:x:$((30000 + i)):30000::/:/bin/false"; '
                      'done >>/etc/passwd')
     shared_world.run('for i in $(seq 300); do mastersecret map set paged --user page$i '
                      '--external P$i || exit 1; done', timeout=120)
