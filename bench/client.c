@@ -19,6 +19,10 @@ struct client {
     struct workload workload;
     unsigned serial; /* of the call */
     unsigned random;
+    /* A lookup's message up to the user's name, and the pipe that its value comes through: both
+     * serve every lookup of this client, as they would in a gateway that makes many. */
+    DBusMessage *lookup;
+    int read_end, write_end;
 };
 
 static void message_unref(DBusMessage **message)
@@ -37,6 +41,9 @@ static void client_free(struct stream *stream)
         dbus_connection_close(client->connection);
         dbus_connection_unref(client->connection);
     }
+    message_unref(&client->lookup);
+    cleanup_close_fd(&client->read_end);
+    cleanup_close_fd(&client->write_end);
     free(client);
 }
 
@@ -101,30 +108,42 @@ static int lookup_check(int fd, const char *user)
     return 0;
 }
 
+static int lookup_prepare(struct client *client)
+{
+    const char *application = PEOPLE_APPLICATION;
+    int ends[2];
+
+    client->lookup =
+        dbus_message_new_method_call(NULL, BUS_PATH, BUS_INTERFACE_CREDENTIALS, "Lookup");
+    if (!client->lookup || !dbus_message_append_args(client->lookup, DBUS_TYPE_STRING, &application,
+                                                     DBUS_TYPE_INVALID))
+        return -ENOMEM;
+    if (pipe2(ends, O_CLOEXEC))
+        return -errno;
+    client->read_end = ends[0];
+    client->write_end = ends[1];
+    return 0;
+}
+
 static int lookup_call(struct stream *stream)
 {
     struct client *client = (struct client *)stream;
     DBusMessage *reply CLEANUP_MESSAGE = NULL;
-    DBusMessage *call CLEANUP_MESSAGE =
-        dbus_message_new_method_call(NULL, BUS_PATH, BUS_INTERFACE_CREDENTIALS, "Lookup");
+    DBusMessage *call CLEANUP_MESSAGE = dbus_message_copy(client->lookup);
     char user[PEOPLE_NAME_SIZE];
-    const char *application = PEOPLE_APPLICATION, *name = user;
+    const char *name = user;
     DBusMessageIter arguments;
-    int ends[2], r;
+    int r;
 
+    if (!call)
+        return -ENOMEM;
     client->random = client->random * 1103515245 + 12345;
     people_user((client->random >> 8) % client->workload.users, user);
-    if (!call || pipe2(ends, O_CLOEXEC))
-        return -errno;
-    int read_end CLEANUP_CLOSE = ends[0];
-    int write_end CLEANUP_CLOSE = ends[1];
-
     dbus_message_iter_init_append(call, &arguments);
-    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &application);
     dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &name);
-    append_descriptor(&arguments, write_end);
+    append_descriptor(&arguments, client->write_end);
     r = client_exchange(client, call, &reply);
-    return r < 0 ? r : lookup_check(read_end, user);
+    return r < 0 ? r : lookup_check(client->read_end, user);
 }
 
 static int value_pipe(const char *user, unsigned serial, int *ret_read_end)
@@ -234,10 +253,13 @@ int client_stream_new(const char *name, const struct workload *workload,
     if (!client)
         return -ENOMEM;
     client->stream.free = client_free;
+    client->read_end = client->write_end = -1;
     client->workload = *workload;
     client->random = workload->client * 2654435761U + 1;
     client->destination = strncmp(name, "bus:", 4) ? NULL : BUS_NAME;
     r = operation_find(operation ? operation + 1 : "", &client->stream.call);
+    if (r == 0)
+        r = lookup_prepare(client);
     if (r == 0)
         r = client_open(client, name);
     if (r < 0) {
