@@ -18,7 +18,6 @@ struct connection {
     bool in_ring;
     bool closed;
     bool filtered;
-    bool overdue; /* does not read its replies: to be closed */
     long unread_max;
     struct connection_handler handler;
     struct watch_set watches;
@@ -64,8 +63,8 @@ static void ring_add(struct connection *connection)
     uv_idle_start(&ring->idle, on_idle);
 }
 
-/* Does the peer leave more unread than it may? libdbus itself answers some messages (Ping without a
- * destination), so replies are not only what connection_send() sends. */
+/* Does the peer ask for more while it leaves too much unread? Judged before each message, so that one large
+ * reply is nobody's fault; libdbus answers some messages itself (Ping without a destination). */
 static bool reads_too_little(const struct connection *connection)
 {
     return connection->unread_max &&
@@ -74,14 +73,15 @@ static bool reads_too_little(const struct connection *connection)
 
 static void dispatch(struct connection *connection)
 {
-    DBusDispatchStatus status = DBUS_DISPATCH_DATA_REMAINS;
+    DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
 
-    if (connection->overdue || reads_too_little(connection)) {
-        connection_close(connection);
-        return;
-    }
-    for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++)
+    for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
+        if (reads_too_little(connection)) {
+            connection_close(connection);
+            return;
+        }
         status = dbus_connection_dispatch(connection->dbus);
+    }
     if (status != DBUS_DISPATCH_COMPLETE)
         ring_add(connection);
 }
@@ -236,11 +236,6 @@ int connection_send(struct connection *connection, DBusMessage *message)
         return -ENOTCONN;
     if (!dbus_connection_send(connection->dbus, message, NULL))
         return -ENOMEM;
-    if (reads_too_little(connection)) {
-        /* Closed at its next turn: whoever sends may be walking over calls that closing drops. */
-        connection->overdue = true;
-        ring_add(connection);
-    }
     return 0;
 }
 

@@ -33,8 +33,8 @@ struct connection_handler {
     void *userdata;
 };
 
-/* Takes over one reference of a private DBusConnection on success. `unread_max`: bytes of replies that
- * may wait for a peer that does not read; beyond it the connection is closed (0 = no limit).
+/* Takes over one reference of a private DBusConnection on success. `unread_max`: a peer that
+ * sends more while so many bytes of replies wait for it is disconnected (0 = no limit).
  * 0 or -ENOMEM. */
 int connection_new(struct connection_ring *ring, DBusConnection *dbus,
                    const struct connection_handler *handler, long unread_max,

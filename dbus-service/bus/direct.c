@@ -16,11 +16,9 @@
 #define BACKLOG 4096
 #define AUTHENTICATION_MS 5000
 #define MESSAGE_SIZE_MAX (1024 * 1024)
-#define RECEIVED_SIZE_MAX (4 * 1024 * 1024)
+#define RECEIVED_SIZE_MAX (2 * 1024 * 1024)
 #define RECEIVED_FDS_MAX 64
-/* A page of 256 mappings or every application's properties must fit; a client that lets more than this wait
- * is not reading. */
-#define UNREAD_MAX (8 * 1024 * 1024)
+#define UNREAD_MAX (1024 * 1024)
 
 struct client {
     struct direct *direct;

@@ -288,6 +288,36 @@ answer([create(door, 'noisy'), set_mapping(door, 'user:bob', 'B', path=ROOT + '/
         assert f'"member":"{member}"' in seen
 
 
+@pytest.mark.parametrize('user, heard', (('root', True), ('dave', False)))
+def test_who_hears_of_mappings(furnished, user, heard):
+    listener = subprocess.Popen(
+        furnished.command(['timeout', '4', 'dbus-monitor', '--system',
+                           "type='signal',sender='org.mastersecret1'"], user),
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert bus_client.run(furnished, '''
+time.sleep(1)
+door = Door()
+answer([set_mapping(door, 'user:alice', ''), door.attempt(ERP, 'Application', 'Update', 'a{sv}',
+                                                          variants(contact='somebody'))])
+''') == ['ok', 'ok']
+    text = listener.communicate()[0]
+    assert 'member=Changed' in text
+    assert ('member=MappingChanged' in text) == heard
+
+
+def test_polkit_may_stand_in_for_a_role_on_the_bus(world):
+    world.write('/etc/polkit-1/rules.d/10-test.rules', '''polkit.addRule(function(action, subject) {
+    if (action.id == "org.mastersecret1.manage-applications" && subject.user == "dave")
+        return polkit.Result.YES;
+});''')
+    assert bus_client.run(world, '''
+answer([create(Door()), create(Door('direct')), lookup(Door(), 'alice'),
+        Door().attempt(ROOT, 'Secret', 'Seal', '')])
+''', 'dave') == ['ok', 'AccessDenied', 'AccessDenied', 'AccessDenied']
+    assert any('application-create ok' in line and 'polkit' in line for line in world.audit())
+    assert bus_client.run(world, 'answer(create(Door(), "other"))', 'bob') == 'AccessDenied'
+
+
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 @pytest.mark.unconfigured
 def test_unconfigured(world, door):
