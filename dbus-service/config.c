@@ -48,7 +48,7 @@ static const struct key keys[] = {
     { { "limits", "connections", "4096" }, parse_number, AT(connections), 16, 60000 },
     { { "limits", "connections-per-user", "1024" }, parse_number, AT(connections_per_user), 1, 60000 },
     { { "limits", "calls-per-user", "1024" }, parse_number, AT(calls_per_user), 1, 60000 },
-    { { "limits", "kilobytes-per-user", "8192" }, parse_number, AT(kilobytes_per_user), 1024,
+    { { "limits", "kilobytes-per-user", "32768" }, parse_number, AT(kilobytes_per_user), 1024,
       1048576 },
     { { "limits", "requests-per-second", "100000" }, parse_number, AT(requests_per_second), 1,
       10000000 },

@@ -7,8 +7,9 @@
 
 #include <errno.h>
 
-/* Messages of one connection in one turn of the loop. */
+/* Messages of one connection in one turn of the loop, and for how long. */
 #define DISPATCH_MAX 16
+#define DISPATCH_NSEC 500000
 
 struct connection {
     unsigned references;
@@ -74,6 +75,7 @@ static bool reads_too_little(const struct connection *connection)
 static void dispatch(struct connection *connection)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
+    uint64_t end = uv_hrtime() + DISPATCH_NSEC;
 
     for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
         if (reads_too_little(connection)) {
@@ -81,6 +83,8 @@ static void dispatch(struct connection *connection)
             return;
         }
         status = dbus_connection_dispatch(connection->dbus);
+        if (uv_hrtime() > end)
+            break;
     }
     if (status != DBUS_DISPATCH_COMPLETE)
         ring_add(connection);

@@ -188,6 +188,24 @@ static void test_manuals(void **state)
             check_manual(interfaces[i]);
 }
 
+/* Every error has its cause and remedy in mastersecret-interfaces(5). */
+static void test_errors(void **state)
+{
+    static char manual[65536];
+    char line[500];
+
+    read_manual("mastersecret-interfaces", manual, sizeof(manual));
+    for (int code = ERROR_NONE + 1; code < ERROR_COUNT_; code++) {
+        const char *remedy = error_remedy((enum error_code)code);
+
+        (void)snprintf(line, sizeof(line), "\n.B %s\n",
+                       error_name((enum error_code)code) + strlen(BUS_ERROR_PREFIX));
+        expect(manual, "mastersecret-interfaces", line);
+        (void)snprintf(line, sizeof(line), "Remedy: %s.\n", remedy);
+        expect(manual, "mastersecret-interfaces", line);
+    }
+}
+
 static void test_introspection(void **state)
 {
     static char text[65536];
@@ -210,7 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables),    cmocka_unit_test(test_deny_by_default),
         cmocka_unit_test(test_not_found), cmocka_unit_test(test_manuals),
-        cmocka_unit_test(test_introspection),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_introspection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
