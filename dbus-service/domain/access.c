@@ -25,6 +25,8 @@ struct rule {
 #define NEEDS_APPLICATION                                                                          \
     "administrator, affiliate administrator or administrator of the application"
 
+#define NEEDS_USE "the application's user, for himself, or agent of the application"
+
 /* LOOKUP and VERIFY name no administrator: a higher role never reads another's masked values. */
 static const struct rule rules[OPERATION_COUNT_] = {
     [OPERATION_READ_STATE] = {.roles = ROLE_ANYBODY, .needs = "anybody"},
@@ -71,10 +73,10 @@ static const struct rule rules[OPERATION_COUNT_] = {
                                   .polkit = POLKIT_PREFIX "manage-mappings"},
     [OPERATION_LOOKUP] = {.roles = ROLE_AGENT,
                           .own = OWN_USER,
-                          .needs = "the application's user, for himself, or agent of the application"},
+                          .needs = NEEDS_USE},
     [OPERATION_VERIFY] = {.roles = ROLE_AGENT,
                           .own = OWN_USER,
-                          .needs = "the application's user, for himself, or agent of the application"},
+                          .needs = NEEDS_USE},
 };
 
 static const struct rule *rule_find(enum operation operation)

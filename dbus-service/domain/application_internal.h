@@ -6,7 +6,7 @@
 
 #include "dbus-service/domain/application.h"
 
-/* A definition lives as long as somebody refers to it; application_new() gives the first reference. */
+/* A definition lives as long as somebody refers to it; application_new() refers first. */
 int application_new(struct application **ret_application) MUST_CHECK;
 struct application *application_ref(const struct application *application);
 void application_unref(struct application *application);

@@ -143,7 +143,8 @@ static bool event_is_kept(const struct audit_event *event)
         event_failed(event) ? audit.settings.failure : audit.settings.success;
 
     return threshold == AUDIT_KEEP_ALL ||
-           (threshold == AUDIT_KEEP_ADMINISTRATION && event_level(event->id) == AUDIT_ADMINISTRATION);
+           (threshold == AUDIT_KEEP_ADMINISTRATION &&
+            event_level(event->id) == AUDIT_ADMINISTRATION);
 }
 
 static int event_priority(const struct audit_event *event)

@@ -424,6 +424,62 @@ static void test_altered_view(void **state)
     domain_teardown(&domain);
 }
 
+/* Every outcome of the floor below is an error of its own, with a text. */
+static void test_outcomes(void **state)
+{
+    static const struct {
+        enum log_outcome outcome;
+        enum error_code code;
+    } log_rows[] = {
+        {LOG_DONE, ERROR_NONE},
+        {LOG_CONFLICT, ERROR_CONFLICT},
+        {LOG_TOO_LARGE, ERROR_TOO_LARGE},
+        {LOG_READ_ONLY, ERROR_READ_ONLY},
+        {LOG_FAILED, ERROR_STORAGE_FAILED},
+        {LOG_UNKNOWN, ERROR_OUTCOME_UNKNOWN},
+        {LOG_DAMAGED, ERROR_DAMAGED},
+        {LOG_ROLLED_BACK, ERROR_ROLLED_BACK},
+        {LOG_NEWER, ERROR_NEWER_FORMAT},
+    };
+    static const struct {
+        enum keyring_outcome outcome;
+        enum error_code code, by_passphrase;
+    } keyring_rows[] = {
+        {KEYRING_DONE, ERROR_NONE, ERROR_NONE},
+        {KEYRING_ABSENT, ERROR_UNCONFIGURED, ERROR_UNCONFIGURED},
+        {KEYRING_EXISTS, ERROR_ALREADY_CONFIGURED, ERROR_ALREADY_CONFIGURED},
+        {KEYRING_NO_SLOT, ERROR_NO_SLOT_OPENS, ERROR_NO_SLOT_OPENS},
+        {KEYRING_WRONG_KEY, ERROR_NO_SLOT_OPENS, ERROR_WRONG_PASSPHRASE},
+        {KEYRING_DAMAGED, ERROR_DAMAGED, ERROR_DAMAGED},
+        {KEYRING_NEWER, ERROR_NEWER_FORMAT, ERROR_NEWER_FORMAT},
+        {KEYRING_BACKUP_FAILED, ERROR_BACKUP_FAILED, ERROR_BACKUP_FAILED},
+        {KEYRING_BAD_FILE, ERROR_BAD_DESCRIPTOR, ERROR_BAD_DESCRIPTOR},
+        {KEYRING_PASSPHRASE_LENGTH, ERROR_INVALID_ARGUMENT, ERROR_INVALID_ARGUMENT},
+        {KEYRING_BAD_SOURCE, ERROR_NO_SLOT_OPENS, ERROR_NO_SLOT_OPENS},
+    };
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup(&domain);
+    for (size_t i = 0; i < sizeof(log_rows) / sizeof(log_rows[0]); i++) {
+        assert_int_equal(log_rows[i].outcome, i);
+        assert_int_equal(realm_failure_log(&failure, log_rows[i].outcome, NULL), log_rows[i].code);
+        assert_true(strlen(failure.text) > 0);
+        realm_failure_log(&failure, log_rows[i].outcome, "at offset 5");
+        assert_true(i == 0 || strcmp(failure.text, "at offset 5") == 0);
+    }
+    for (size_t i = 0; i < sizeof(keyring_rows) / sizeof(keyring_rows[0]); i++) {
+        assert_int_equal(keyring_rows[i].outcome, i);
+        assert_int_equal(realm_failure_keyring(&failure, domain.realm, keyring_rows[i].outcome,
+                                               false), keyring_rows[i].code);
+        assert_int_equal(realm_failure_keyring(&failure, domain.realm, keyring_rows[i].outcome,
+                                               true), keyring_rows[i].by_passphrase);
+        assert_true(strlen(failure.text) > 0);
+    }
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_close_tells_all),
         cmocka_unit_test(test_disk_fails),
         cmocka_unit_test(test_swapped_records),
+        cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_altered_view),
     };
 
