@@ -6,6 +6,11 @@ check_PROGRAMS += %D%/record_bench
 %C%_record_bench_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_record_bench_LDADD = dbus-service/libservice.la $(SODIUM_LIBS)
 
+# The store against its floors: appends, rebuild, start, memory; the same. store_bench [MAPPINGS [FOLDER]]
+check_PROGRAMS += %D%/store_bench
+%C%_store_bench_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_store_bench_LDADD = dbus-service/libservice.la $(SODIUM_LIBS) $(UV_LIBS) $(GDBM_LIBS)
+
 # `make bench` measures; the programs are built for it alone. BENCHFLAGS: see bench/run --help.
 
 EXTRA_PROGRAMS = %D%/fill %D%/login %D%/measure

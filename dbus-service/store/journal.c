@@ -200,6 +200,8 @@ static int apply_change(void *userdata, const struct frame_change *change)
 
     pending_del(&log->pending, &change->key, change->revision);
     log->verify_changes++;
+    if (log->view_bad)
+        return 0;
     r = view_apply(log->view, change->revision, &change->key, change->record, change->size);
     if (r != VIEW_DONE)
         view_fail(log, "view: cannot be written");

@@ -148,7 +148,7 @@ void background_finish(struct background *background, const struct scan *scan, i
         return;
     case -ESTALE:
         background->result = BACKGROUND_MISMATCH;
-        snprintf(text, size, "view: does not match the journal; it is rebuilt at the next start");
+        snprintf(text, size, "view: does not match the journal");
         return;
     case -EBADMSG:
         background->result = BACKGROUND_DAMAGED;

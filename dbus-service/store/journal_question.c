@@ -85,9 +85,13 @@ static int answer(struct question_batch *batch, struct view *view)
 
 void question_answer(struct question *question, struct view *view)
 {
+    int r;
+
     pthread_mutex_lock(&question->mutex);
     if (question->batch && !question->aborted) {
-        question->result = view ? answer(question->batch, view) : -EBADMSG;
+        r = view ? answer(question->batch, view) : -ESTALE;
+        /* Not to be taken for damage of the journal. */
+        question->result = r == -EBADMSG ? -ESTALE : r;
         question->batch = NULL;
         pthread_cond_signal(&question->answered);
     }

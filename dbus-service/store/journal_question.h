@@ -46,9 +46,10 @@ void question_init(struct question *question, void (*notify)(void *userdata), vo
 void question_deinit(struct question *question);
 /* Copies a record into the batch; false when it has no room left. */
 bool question_add(struct question_batch *batch, const struct frame_change *change);
-/* On the asking thread: waits for the answers. 0; -ECANCELED when aborted; -errno of the view. */
+/* On the asking thread: waits for the answers. 0; -ECANCELED when aborted; -ESTALE when the view is
+ * damaged; -errno. */
 int question_ask(struct question *question, struct question_batch *batch) MUST_CHECK;
-/* On the loop: answers what waits. The view may be NULL (answers -EBADMSG). */
+/* On the loop: answers what waits. The view may be NULL: damaged. */
 void question_answer(struct question *question, struct view *view);
 /* On the loop: all asking ends with -ECANCELED, now and later. */
 void question_abort(struct question *question);

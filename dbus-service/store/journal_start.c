@@ -266,8 +266,10 @@ static enum log_outcome rebuild_view(struct work *work)
         return fail(work, "cannot make a view", r);
     start->rebuilt = !work->created;
     work->last_offset = 0;
-    atomic_store(&start->total, work->scan.size);
-    start->notify(start->userdata);
+    if (start->rebuilt) {
+        atomic_store(&start->total, work->scan.size);
+        start->notify(start->userdata);
+    }
     if (!replay(work, &end))
         return replay_outcome(work, &end);
     r = view_bulk_end(start->view);

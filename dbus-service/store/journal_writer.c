@@ -361,9 +361,8 @@ bool writer_queue(struct writer *writer, struct writer_append *append)
 
 void writer_wake(struct writer *writer)
 {
-    pthread_mutex_lock(&writer->mutex);
+    /* Not under the mutex: who is woken would only wait for it. */
     pthread_cond_signal(&writer->wake);
-    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_collect(struct writer *writer, struct writer_report *ret_report)

@@ -6,6 +6,7 @@
 
 #include "dbus-service/store/journal_frame.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -385,6 +386,32 @@ static void test_view_altered(void **state)
     assert_int_equal(store->events[LOG_EVENT_VIEW_REBUILT], 1);
 }
 
+/* Damage met while serving: named, nothing wrong is answered, and opening again makes a new view. */
+static void test_view_damaged_while_serving(void **state)
+{
+    struct store *store = *state;
+    struct store_put put = { .key = store_key(RECORD_MAPPING, 1, "ubob"), .version = 2 };
+    CLEANUP_FREE uint8_t *view = NULL;
+    struct log_record held;
+    size_t size;
+
+    make_three(store);
+    view = store_read_file(store, "view", &size);
+    memset(view + 4096, 0xa5, size - 4096);
+    store_write_file(store, "view", view, size);
+    assert_int_equal(store_open(store), LOG_DONE);
+    if (!store->events[LOG_EVENT_VIEW_REBUILT]) {
+        assert_int_equal(log_get(store->log, &put.key, &held), -EBADMSG);
+        assert_int_equal(store->events[LOG_EVENT_VIEW_DAMAGED], 1);
+        assert_int_equal(store_put(store, &put, NULL), LOG_FAILED);
+        store_close(store);
+        assert_int_equal(store_open(store), LOG_DONE);
+        assert_int_equal(store->events[LOG_EVENT_VIEW_REBUILT], 1);
+    }
+    assert_int_equal(store_version(store, &put.key), 1);
+    assert_int_equal(store_put(store, &put, NULL), LOG_DONE);
+}
+
 /* An old commit damaged behind a clean view: served, and named by the verification. */
 static void test_background_finds_damage(void **state)
 {
@@ -412,6 +439,7 @@ int main(void)
         TEST(test_journal_older_than_view), TEST(test_missing_files),
         TEST(test_other_realm_and_log),     TEST(test_view_damaged),
         TEST(test_view_altered),            TEST(test_background_finds_damage),
+        TEST(test_view_damaged_while_serving),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
