@@ -11,7 +11,8 @@
 
 /* ---- Messages ---- */
 
-static int complain(int status, const char *format, va_list arguments)
+__attribute__((__format__(__printf__, 2, 0))) static int
+complain(int status, const char *format, va_list arguments)
 {
     fputs("mastersecret: ", stderr);
     vfprintf(stderr, format, arguments);

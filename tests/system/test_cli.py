@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import SOURCE, wait_until
 
 pytestmark = pytest.mark.service
 
@@ -450,6 +450,22 @@ def test_completion(shared_world):
         'COMP_WORDS=(mastersecret app create --type i) COMP_CWORD=4; _mastersecret; '
         'echo "${COMPREPLY[@]}"').stdout
     assert words.split() == ['create', '--type', 'individual']
+
+
+@pytest.mark.unconfigured
+def test_examples_of_the_manual(world):
+    with open(f'{SOURCE}/doc/man/mastersecret.1', encoding='utf-8') as page:
+        blocks = re.findall(r'^\.EX\n(.*?)^\.EE$', page.read(), re.M | re.S)
+    administrator, user = [
+        block.replace('\\e', '\\').replace('\\-', '-').replace('\\(aq', "'")
+        for block in blocks]
+    world.write('/root/passphrase', 'a good passphrase\n', 0o600)
+    world.write('/root/password', CANARY, 0o600)
+    done = world.run(f'set -euo pipefail\n{administrator}')
+    assert '"external-user": "ALICE01"' in done.stdout
+    done = world.run(f'set -euo pipefail\n{user}', user='alice')
+    assert done.stdout == f'ALICE01, {len(CANARY)} bytes\nmatches\n'
+    assert cli(world, 'get', 'erp', user='alice').stdout == 'new password'
 
 
 # ---- a service that answers as asked, on a bus of its own ----
