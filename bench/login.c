@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a login pays, in a process that has loaded neither libdbus nor the module yet:
- *   login floor ADDRESS                        dlopen libdbus, connect, one Ping, close
- *   login module FOLDER SERVICE USER PASSWORD  PAM from start to end with the stack FOLDER/SERVICE
- * Prints microseconds. */
+ *   login FOLDER SERVICE USER PASSWORD          PAM from start to end with the stack FOLDER/SERVICE
+ *   login FOLDER SERVICE USER PASSWORD ADDRESS  the same, and: dlopen libdbus, connect, Ping, close
+ * With a stack of pam_permit the second is the floor of the first with our module. Prints microseconds. */
 #include "bench/clock.h"
 
 #include <dbus/dbus.h>
@@ -99,17 +99,12 @@ static int authenticate(char **arguments)
 int main(int argc, char **argv)
 {
     uint64_t begin = clock_nsec(), end;
-    int r = -1;
 
-    if (argc == 3 && !strcmp(argv[1], "floor"))
-        r = ping(argv[2]);
-    else if (argc == 6 && !strcmp(argv[1], "module"))
-        r = authenticate(argv + 2);
-    end = clock_nsec();
-    if (r < 0) {
+    if (argc < 5 || authenticate(argv + 1) < 0 || (argc == 6 && ping(argv[5]) < 0)) {
         fprintf(stderr, "login: cannot do it\n");
         return 1;
     }
+    end = clock_nsec();
     printf("%.1f\n", (double)(end - begin) / 1e3);
     return 0;
 }

@@ -275,13 +275,14 @@ static int gdbm_load(const struct options *options, int count, char **names)
 static int drain(const struct options *options, int count, char **names)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const void *place = &address;
     int fd CLEANUP_CLOSE = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     char line[8192];
 
     if (count != 1 || strlen(names[0]) >= sizeof(address.sun_path))
         return -EINVAL;
     memcpy(address.sun_path, names[0], strlen(names[0]) + 1);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+    if (fd < 0 || bind(fd, place, sizeof(address)) ||
         chmod(names[0], 0666))
         return -errno;
     printf("{\"waiting\": true}\n");

@@ -16,6 +16,7 @@ USERS = 1000  # known to the name service and mapped: bench/people.h
 FIRST_UID = 400000
 SCRATCH = '/mnt'
 PROGRAMS = '/run/bench'
+DIRECT = 'unix:path=/run/mastersecret/direct'
 STATE = '/var/lib/mastersecret'
 ANCHOR = '/var/lib/mastersecret-anchor'
 ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'}
@@ -41,9 +42,9 @@ def measure(*arguments):
     return [json.loads(line) for line in done.splitlines()]
 
 
-def login(*arguments):
+def login(stack, *arguments):
     """Microseconds of one login, see bench/login.c; every time a fresh process."""
-    return float(command(f'{PROGRAMS}/login', *arguments,
+    return float(command(f'{PROGRAMS}/login', f'{PROGRAMS}/pam.d', stack, *arguments,
                          env={**ENVIRONMENT, 'LD_LIBRARY_PATH': PROGRAMS}))
 
 
@@ -106,9 +107,11 @@ class Stand:
         for name in BUILT:
             shutil.copy(os.path.join(build, name), PROGRAMS)
         os.mkdir(f'{PROGRAMS}/pam.d')
-        with open(f'{PROGRAMS}/pam.d/bench', 'w', encoding='ascii') as stack:
-            stack.write(f'auth required {PROGRAMS}/pam_mastersecret.so mode=verify '
-                        'application=bench timeout=5000\n')
+        ours = f'{PROGRAMS}/pam_mastersecret.so mode=verify application=bench timeout=5000'
+        for name, module in (('permit', 'pam_permit.so'), ('verify', ours),
+                             ('other', 'pam_deny.so')):
+            with open(f'{PROGRAMS}/pam.d/{name}', 'w', encoding='ascii') as stack:
+                stack.write(f'auth required {module}\n')
 
     def _bus(self, source):
         os.makedirs('/etc/dbus-1/system.d', exist_ok=True)
