@@ -126,14 +126,26 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
 
 static void on_log_event(void *userdata, enum log_event event, const char *text)
 {
-    bool bad = event == LOG_EVENT_READ_ONLY || event == LOG_EVENT_DAMAGED ||
-               event == LOG_EVENT_VIEW_DAMAGED;
+    static const struct {
+        const char *words;
+        enum error_code code; /* ERROR_NONE: nothing is wrong */
+    } events[] = {
+        [LOG_EVENT_READ_ONLY] = { "read-only", ERROR_READ_ONLY },
+        [LOG_EVENT_DAMAGED] = { "damage", ERROR_DAMAGED },
+        [LOG_EVENT_VIEW_DAMAGED] = { "damage", ERROR_DAMAGED },
+        [LOG_EVENT_VERIFIED] = { "verified", ERROR_NONE },
+        [LOG_EVENT_COMPACTED] = { "compacted", ERROR_NONE },
+        [LOG_EVENT_TORN_TAIL] = { "torn tail cut", ERROR_NONE },
+        [LOG_EVENT_VIEW_REBUILT] = { "view rebuilt", ERROR_NONE },
+        [LOG_EVENT_ANCHOR_FAILED] = { "anchor not written", ERROR_STORAGE_FAILED },
+    };
     struct failure failure = { .code = ERROR_NONE };
+    char detail[320];
 
-    if (bad)
-        (void)failure_set(&failure, event == LOG_EVENT_READ_ONLY ? ERROR_READ_ONLY : ERROR_DAMAGED,
-                          "%s", text);
-    audit_outcome(AUDIT_STORAGE, bad ? &failure : NULL, text);
+    (void)snprintf(detail, sizeof(detail), *text ? "%s: %s" : "%s", events[event].words, text);
+    if (events[event].code != ERROR_NONE)
+        (void)failure_set(&failure, events[event].code, "%s", detail);
+    audit_outcome(AUDIT_STORAGE, &failure, failure.code == ERROR_NONE ? detail : NULL);
 }
 
 static void on_added(void *userdata, const struct application *application)
