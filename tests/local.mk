@@ -123,11 +123,16 @@ check-system: stage
 	MS_BUILD=$(abs_builddir) $(PYTEST) -q --junitxml=$(abs_builddir)/system.xml $(SYSTEM_TESTS)
 CLEANFILES += system.xml
 
+# More kills than check-system has time for; `make check-kill MS_KILLS=2000`, MS_KILL_SEED=N repeats.
+MS_KILLS = 600
+check-kill: stage
+	MS_BUILD=$(abs_builddir) MS_KILLS=$(MS_KILLS) $(PYTEST) -q -s $(SYSTEM_TESTS)/test_kill.py
+
 # Both commands of ./bootstrap on a new minimal Debian: a machine that already has a package
 # hides its absence.
 check-fresh:
 	$(srcdir)/%D%/world/fresh $(srcdir) $(abs_builddir)/fresh
-.PHONY: check-system check-fresh
+.PHONY: check-system check-fresh check-kill
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
