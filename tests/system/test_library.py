@@ -66,7 +66,7 @@ def test_service_absent(world):
     world.run('chmod 0 /usr/libexec/mastersecretd')
     world.kill_service()
     status, _, text, seconds = timed(world)
-    assert status == 1 and seconds < 1.2, text
+    assert status == 1 and seconds < 1.9, text
 
 
 def test_bus_gone(world):
@@ -75,7 +75,7 @@ def test_bus_gone(world):
     assert timed(world)[0] == 0, 'the direct socket goes on without the bus'
     world.run('chmod 0 /usr/libexec/mastersecretd; pkill -KILL -x mastersecretd; sleep 0.2')
     status, _, _, seconds = timed(world)
-    assert status == 1 and seconds < 0.5
+    assert status == 1 and seconds < 0.9
 
 
 @pytest.mark.parametrize('crowd', [0, 100])
@@ -88,7 +88,7 @@ def test_service_stopped(world, door, crowd):
         world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
     status, _, text, seconds = timed(world)
     assert status == 1 and 'retry, or raise the time-out' in text
-    assert 0.9 < seconds < 1.4
+    assert 0.9 < seconds < 1.9
     world.run(['kill', '-CONT', str(world.service_pid())])
 
 
@@ -97,7 +97,7 @@ def test_bus_stopped(world):
     world.run('kill -STOP "$(cat /run/dbus/pid)"; mv /run/mastersecret/direct /run/mastersecret/x')
     status, _, _, seconds = timed(world)
     world.run('kill -CONT "$(cat /run/dbus/pid)"')
-    assert status == 1 and 0.9 < seconds < 1.4
+    assert status == 1 and 0.9 < seconds < 1.9
 
 
 def test_environment(world):
@@ -120,8 +120,23 @@ def test_restarting(world):
             world.kill_service('KILL')
         status, _, text, seconds = timed(world)
         outcomes.append(status)
-        assert seconds < 1.4, text
+        assert seconds < 1.9, text
     assert 0 in outcomes
+
+
+def test_pipes_without_room(world):
+    """A user over its share of pipe pages gets pipes of a page or two: refused, not hung or cut."""
+    build(world)
+    script = ('import os, resource, subprocess; '
+              'hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; '
+              'resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)); '
+              'pages = int(open("/proc/sys/fs/pipe-user-pages-soft").read()); '
+              '[os.pipe() for _ in range(pages // 16 + 8)]; '
+              f'print(subprocess.call(["{PROGRAM}", "erp"]))')
+    done = world.run(['python3', '-c', script], user='alice')
+    assert done.stdout == '1\n'
+    assert 'cannot make a pipe with room for a value' in done.stderr
+    assert timed(world)[0] == 0
 
 
 def test_exports(shared_world):
