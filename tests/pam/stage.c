@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 static int log_fd = -1;
+static int is_root;
 
 static void write_file(const char *path, const char *text)
 {
@@ -98,8 +99,14 @@ static void show_modules(void)
         err(1, "modules");
 }
 
+int stage_is_root(void)
+{
+    return is_root;
+}
+
 void stage_open(void)
 {
+    is_root = geteuid() == 0;
     unshare_mounts();
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         err(1, "private mounts");

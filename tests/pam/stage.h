@@ -20,6 +20,8 @@
 
 /* To be called first in main(); exits with 77 (skipped) where namespaces are not permitted. */
 void stage_open(void);
+/* Is the machine's root this test's too? Not in the user namespace of an ordinary user. */
+int stage_is_root(void);
 /* Writes /etc/pam.d/NAME. */
 void stage_service(const char *name, const char *format, ...)
     __attribute__((__format__(__printf__, 2, 3)));
