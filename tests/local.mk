@@ -52,7 +52,8 @@ unit_tests += %D%/unit/domain_access_test \
     %D%/unit/domain_failure_test \
     %D%/unit/domain_identity_test \
     %D%/unit/domain_mapping_test \
-    %D%/unit/domain_realm_test
+    %D%/unit/domain_realm_test \
+    %D%/unit/domain_value_test
 domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
 domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
 fake_nss = %D%/unit/fake_nss.c %D%/unit/fake_nss.h
