@@ -182,14 +182,15 @@ class Stand:
     def settle(self):
         """Waits for the end of what goes on behind a start (the journal is verified against the
         view); seconds of processor time that it took."""
-        spent = self._processor_time()
+        spent = self.processor_time()
         while True:
-            before = self._processor_time()
+            before = self.processor_time()
             time.sleep(0.3)
-            if self._processor_time() - before < 0.015:
+            if self.processor_time() - before < 0.015:
                 return before - spent
 
-    def _processor_time(self):
+    def processor_time(self):
+        """Seconds of the threads that are there now."""
         total = 0
         for task in os.listdir(f'/proc/{self.service.pid}/task'):
             try:
