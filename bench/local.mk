@@ -33,7 +33,9 @@ EXTRA_DIST += %D%/run %D%/stand.py
 %C%_login_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 %C%_login_LDADD = $(PAM_LIBS)
 
-bench: $(EXTRA_PROGRAMS) all
+# One after the other: `all` is a make of its own, and two must not build the same library at once.
+bench: all
+	$(MAKE) $(AM_MAKEFLAGS) $(EXTRA_PROGRAMS)
 	$(srcdir)/%D%/run --build $(abs_top_builddir) $(BENCHFLAGS)
 
 .PHONY: bench
