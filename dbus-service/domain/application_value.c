@@ -303,45 +303,57 @@ int application_format_deleted(struct secret **ret_value)
     return secret_new_copy(deleted, sizeof(deleted), ret_value);
 }
 
+struct reader {
+    struct cursor cursor;
+    bool no_memory; /* then what was read is no damage */
+};
+
 /* NULL after a failure of the cursor, of memory, or of what a text may hold. */
-static char *get_text(struct cursor *cursor, size_t maximum)
+static char *get_text(struct reader *reader, size_t maximum)
 {
     size_t length = 0;
-    const uint8_t *bytes = cursor_get_block(cursor, maximum, &length);
+    const uint8_t *bytes = cursor_get_block(&reader->cursor, maximum, &length);
+    char *text;
 
     if (!bytes || !text_is_utf8((const char *)bytes, length, maximum)) {
-        cursor->failed = true;
+        reader->cursor.failed = true;
         return NULL;
     }
-    return strndup((const char *)bytes, length);
+    text = strndup((const char *)bytes, length);
+    if (!text) {
+        reader->no_memory = true;
+        reader->cursor.failed = true;
+    }
+    return text;
 }
 
-static char *get_name(struct cursor *cursor)
+static char *get_name(struct reader *reader)
 {
-    CLEANUP_FREE char *name = get_text(cursor, NAME_MAX_BYTES);
+    CLEANUP_FREE char *name = get_text(reader, NAME_MAX_BYTES);
 
     if (name && !name_is_valid(name))
-        cursor->failed = true;
+        reader->cursor.failed = true;
     return STEAL(name);
 }
 
-static void get_list(struct cursor *cursor, bool users_only, struct name_list *list)
+static void get_list(struct reader *reader, bool users_only, struct name_list *list)
 {
-    size_t count = cursor_get_u16(cursor);
+    size_t count = cursor_get_u16(&reader->cursor);
 
     if (count > LIST_NAMES_MAX)
-        cursor->failed = true;
-    if (!cursor_ok(cursor))
+        reader->cursor.failed = true;
+    if (!cursor_ok(&reader->cursor))
         return;
     list->names = calloc(count ? count : 1, sizeof(char *));
+    reader->no_memory |= !list->names;
     while (list->names && list->count < count) {
-        char *name = get_text(cursor, ENTRY_MAX);
+        char *name = get_text(reader, ENTRY_MAX);
 
         if (!name)
             return;
         list->names[list->count++] = name;
         if (!entry_is_valid(name, users_only))
-            cursor->failed = true;
+            reader->cursor.failed = true;
     }
 }
 
@@ -356,86 +368,80 @@ static bool has_twin(const struct application *application)
     return false;
 }
 
-static void get_fields(struct cursor *cursor, struct application *application)
+static void get_fields(struct reader *reader, struct application *application)
 {
     size_t count;
 
-    application->next_field = cursor_get_u32(cursor);
-    count = cursor_get_u16(cursor);
+    application->next_field = cursor_get_u32(&reader->cursor);
+    count = cursor_get_u16(&reader->cursor);
     if (count == 0 || count > FIELDS_MAX)
-        cursor->failed = true;
-    if (!cursor_ok(cursor))
+        reader->cursor.failed = true;
+    if (!cursor_ok(&reader->cursor))
         return;
     application->fields = calloc(count, sizeof(struct field));
+    reader->no_memory |= !application->fields;
     while (application->fields && application->fields_count < count) {
         struct field *field = &application->fields[application->fields_count];
         uint8_t masked;
 
-        field->id = cursor_get_u32(cursor);
-        masked = cursor_get_u8(cursor);
+        field->id = cursor_get_u32(&reader->cursor);
+        masked = cursor_get_u8(&reader->cursor);
         field->masked = masked != 0;
-        field->label = get_name(cursor);
+        field->label = get_name(reader);
         if (!field->label)
             return;
         application->fields_count++;
         if (masked > 1 || field->id >= application->next_field || has_twin(application))
-            cursor->failed = true;
+            reader->cursor.failed = true;
     }
 }
 
-static void get_head(struct cursor *cursor, uint8_t type, struct application *application)
+static void get_head(struct reader *reader, uint8_t type, struct application *application)
 {
-    uint8_t enabled = cursor_get_u8(cursor);
-    uint8_t agents_none = cursor_get_u8(cursor);
+    uint8_t enabled = cursor_get_u8(&reader->cursor);
+    uint8_t agents_none = cursor_get_u8(&reader->cursor);
 
     if ((type != APPLICATION_INDIVIDUAL && type != APPLICATION_GROUP) || enabled > 1 ||
         agents_none > 1)
-        cursor->failed = true;
+        reader->cursor.failed = true;
     application->type = type == APPLICATION_GROUP ? APPLICATION_GROUP : APPLICATION_INDIVIDUAL;
     application->enabled = enabled == 1;
     application->agents_none = agents_none == 1;
-    application->created_usec = cursor_get_u64(cursor);
-    application->name = get_name(cursor);
-    application->description = get_text(cursor, TEXT_MAX_BYTES);
-    application->contact = get_text(cursor, TEXT_MAX_BYTES);
-}
-
-static bool is_complete(const struct application *application)
-{
-    return application->name && application->description && application->contact &&
-           application->users.names && application->admins.names && application->agents.names &&
-           application->fields && application->fields_count > 0;
+    application->created_usec = cursor_get_u64(&reader->cursor);
+    application->name = get_name(reader);
+    application->description = get_text(reader, TEXT_MAX_BYTES);
+    application->contact = get_text(reader, TEXT_MAX_BYTES);
 }
 
 int application_parse(const uint8_t id[APPLICATION_ID_SIZE], const void *value, size_t size,
                       struct application **ret_application)
 {
     CLEANUP_APPLICATION struct application *application = NULL;
-    struct cursor cursor = cursor_reader(value, size);
-    uint8_t format = cursor_get_u8(&cursor);
-    uint8_t type = cursor_get_u8(&cursor);
+    struct reader reader = {.cursor = cursor_reader(value, size)};
+    uint8_t format = cursor_get_u8(&reader.cursor);
+    uint8_t type = cursor_get_u8(&reader.cursor);
     struct failure failure;
     int r;
 
-    if (!cursor_ok(&cursor) || format == 0)
+    if (!cursor_ok(&reader.cursor) || format == 0)
         return -EBADMSG;
     if (format > FORMAT)
         return -EPROTONOSUPPORT;
     if (type == TYPE_DELETED)
-        return cursor_at_end(&cursor) ? APPLICATION_IS_DELETED : -EBADMSG;
+        return cursor_at_end(&reader.cursor) ? APPLICATION_IS_DELETED : -EBADMSG;
     r = application_new(&application);
     if (r < 0)
         return r;
     memcpy(application->id, id, APPLICATION_ID_SIZE);
-    get_head(&cursor, type, application);
-    get_list(&cursor, false, &application->users);
-    get_list(&cursor, false, &application->admins);
-    get_list(&cursor, true, &application->agents);
-    get_fields(&cursor, application);
-    if (!cursor_at_end(&cursor))
-        return -EBADMSG;
-    if (!is_complete(application))
+    get_head(&reader, type, application);
+    get_list(&reader, false, &application->users);
+    get_list(&reader, false, &application->admins);
+    get_list(&reader, true, &application->agents);
+    get_fields(&reader, application);
+    if (reader.no_memory)
         return -ENOMEM;
+    if (!cursor_at_end(&reader.cursor))
+        return -EBADMSG;
     if (application_check_fields(application->fields, application->fields_count, &failure) != 0)
         return -EBADMSG;
     *ret_application = STEAL(application);
