@@ -102,13 +102,20 @@ static size_t iter_size(DBusMessageIter *iter, size_t limit)
     return size;
 }
 
-static size_t message_size(DBusMessage *message)
+/* Walks over the arguments once: keeps where each begins, and gives the size of all. */
+static size_t walk_arguments(struct call *call)
 {
     DBusMessageIter iter;
+    size_t size = 128, position = 0;
 
-    if (!dbus_message_iter_init(message, &iter))
-        return 128;
-    return 128 + iter_size(&iter, MESSAGE_MAX);
+    if (!dbus_message_iter_init(call->message, &iter))
+        return size;
+    do {
+        if (position < CALL_ARGUMENTS_MAX)
+            call->arguments[position++] = iter;
+        size += value_size(&iter, MESSAGE_MAX);
+    } while (size <= MESSAGE_MAX && dbus_message_iter_next(&iter));
+    return size;
 }
 
 /* Object, interface, member, signature. */
@@ -134,22 +141,31 @@ static int resolve(struct call *call)
     if (!dbus_message_has_signature(call->message, call->method->in))
         return call_standard_error(call, DBUS_ERROR_INVALID_ARGS,
                                    "the arguments are not of the method's signature");
-    call->bytes = message_size(call->message);
+    call->bytes = walk_arguments(call);
     if (call->bytes > MESSAGE_MAX)
         return failure_set(&call->failure, ERROR_TOO_LARGE, "the message is larger than %d bytes",
                            MESSAGE_MAX);
     return 0;
 }
 
+/* One call's memory is kept for the next: most calls end before another begins. */
+static struct call *call_new(struct service *service)
+{
+    struct call *call = service->spare_call ? STEAL(service->spare_call) : malloc(sizeof(*call));
+
+    if (call)
+        *call = (struct call){ .service = service };
+    return call;
+}
+
 void call_begin(struct service *service, struct connection *connection, struct peer *peer,
                 DBusMessage *message)
 {
-    struct call *call = calloc(1, sizeof(*call));
+    struct call *call = call_new(service);
     int r;
 
     if (!call)
         return; /* the caller's time-out tells him */
-    call->service = service;
     call->connection = connection_ref(connection);
     call->message = dbus_message_ref(message);
     call->peer = peer_ref(peer);
@@ -494,7 +510,8 @@ static void call_free(struct call *call)
     free(call->object_name);
     free(call->audit_application);
     free(call->audit_user);
-    free(call);
+    free(call->service->spare_call);
+    call->service->spare_call = call;
 }
 
 /* A reply that cannot even be made leaves the caller to his time-out. */
@@ -610,12 +627,7 @@ void calls_drop_peer(struct service *service, const struct peer *peer)
 
 DBusMessageIter call_iter(const struct call *call, unsigned position)
 {
-    DBusMessageIter iter;
-
-    (void)dbus_message_iter_init(call->message, &iter);
-    while (position-- > 0)
-        dbus_message_iter_next(&iter);
-    return iter;
+    return call->arguments[position];
 }
 
 const char *call_string(const struct call *call, unsigned position)

@@ -18,6 +18,8 @@
 
 #define CALL_WAIT (-EINPROGRESS)
 
+#define CALL_ARGUMENTS_MAX 4
+
 enum polkit_answer { POLKIT_UNASKED = 0, POLKIT_ASKED, POLKIT_YES, POLKIT_NO };
 
 struct call {
@@ -29,13 +31,16 @@ struct call {
     enum object_kind object;
     char *object_name; /* application's name, for OBJECT_APPLICATION */
 
+    DBusMessageIter arguments[CALL_ARGUMENTS_MAX]; /* each stands on one argument */
     size_t bytes;      /* held in the quota */
     bool in_quota;
     bool acting;       /* a change or a long operation is under way: not to be resumed */
     bool mismatch;     /* Verify: answered, and the answer is no; a failure for the audit */
     bool waited;       /* for the opening of the keyring, long enough */
     uv_timer_t *timer; /* of that wait */
-    enum polkit_answer polkit;
+    #define CALL_ARGUMENTS_MAX 4
+
+enum polkit_answer polkit;
     DBusPendingCall *polkit_pending;
     struct descriptors descriptors;
     struct failure failure;

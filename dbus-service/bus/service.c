@@ -460,6 +460,7 @@ int service_run(struct service *service)
 
 void service_free(struct service *service)
 {
+    free(service->spare_call);
     quota_free(service->quota);
     if (service->has_pipe)
         secret_pipe_deinit(&service->pipe);

@@ -35,6 +35,7 @@ struct service {
     struct bus *bus;
     struct direct *direct;
     struct call *calls;   /* all in progress */
+    struct call *spare_call;
     uint64_t started_usec; /* CLOCK_REALTIME */
     uint64_t limits_told_ms; /* when a refusal by quota was last audited */
     bool opening;         /* the keyring is being opened at start */

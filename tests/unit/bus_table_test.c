@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* The tables hold together: signatures, names of arguments, a rule of access for each method, and manual pages
  * that name every method, property and signal with its signature. */
+#include "dbus-service/bus/call.h"
 #include "dbus-service/bus/introspect.h"
 
 #include "common/names.h"
@@ -44,6 +45,8 @@ static void check_method(const struct interface *interface, const struct method 
     if (count_types(method->in) != count_words(method->in_args) ||
         count_types(method->out) != count_words(method->out_args))
         fail_msg("%s.%s: as many names as types", interface->name, method->name);
+    if (count_types(method->in) > CALL_ARGUMENTS_MAX)
+        fail_msg("%s.%s: more arguments than a call remembers", interface->name, method->name);
     if (method->operation == OPERATION_NONE || !method->handler)
         fail_msg("%s.%s has no rule of access", interface->name, method->name);
     if (strncmp(interface->name, BUS_NAME, strlen(BUS_NAME)) == 0 && !method->audit)
