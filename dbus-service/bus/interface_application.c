@@ -187,15 +187,20 @@ static int handle_relabel_field(struct call *call)
 static void on_mapping_changed(struct call *call, const struct failure *failure, uint64_t revision,
                                const char *change, bool tell_revision)
 {
+    struct service *service = call->service;
+    struct account_name account = call->account;
+    CLEANUP_FREE char *application = NULL;
     struct writer writer;
 
     if (!call_succeeded(call, failure))
         return;
-    signal_mapping_changed(call->service, call->object_name, &call->account, change);
+    application = STEAL(call->object_name);
     writer = call_writer(call);
     if (tell_revision)
         writer_uint64(&writer, revision);
+    /* The caller, who waits, before the others; the call is gone after this. */
     call_reply(call, writer_take(&writer));
+    signal_mapping_changed(service, application, &account, change);
 }
 
 static void on_set(void *userdata, const struct failure *failure, uint64_t revision)
