@@ -16,6 +16,9 @@
 enum {
     ANCHOR_INTERVAL = 10 * 1000,          /* milliseconds */
     COMPACT_MIN_DEFAULT = 16 * 1024 * 1024,
+    QUESTIONS_MIN = 32,
+    QUESTIONS_PER_CHANGE = 4,
+    QUESTIONS_HELD = 512,
 };
 
 enum log_state { STATE_STARTING, STATE_RUNNING, STATE_STOPPING, STATE_CLOSING };
@@ -56,6 +59,8 @@ struct log {
     struct background *background;
     uint64_t verify_records; /* live records when the verification began */
     uint64_t verify_changes; /* changes applied since */
+    bool held;               /* appends wait for a compaction */
+    size_t applied;          /* changes applied in this turn of the loop */
     uint64_t compact_after;  /* not below this offset: the last try failed */
 
     struct task anchor_task;
@@ -200,6 +205,7 @@ static int apply_change(void *userdata, const struct frame_change *change)
 
     pending_del(&log->pending, &change->key, change->revision);
     log->verify_changes++;
+    log->applied++;
     if (log->view_bad)
         return 0;
     r = view_apply(log->view, change->revision, &change->key, change->record, change->size);
@@ -483,6 +489,32 @@ static void maybe_compact(struct log *log)
     background_begin(log, background_compact);
 }
 
+/* A compaction that is overtaken nevertheless is waited for, so that the file stays below 2.5 times
+ * the live bytes. */
+static void hold_appends(struct log *log)
+{
+    bool compacting = log->background && log->background->run == background_compact;
+    bool overtaken = compacting && !log->view_bad && log->offset / 2 > log->options.compact_min &&
+                     log->offset / 7 > view_live_bytes(log->view) / 3;
+
+    if (overtaken == log->held)
+        return;
+    log->held = overtaken;
+    writer_hold(&log->writer, overtaken);
+}
+
+/* So many a turn that others hardly wait; when a turn was long because of appends, as many more as
+ * it takes for a compaction to be faster than they are. */
+static void answer_questions(struct log *log)
+{
+    struct view *view = log->view_bad ? NULL : log->view;
+    size_t budget = log->held ? QUESTIONS_HELD : QUESTIONS_MIN + QUESTIONS_PER_CHANGE * log->applied;
+
+    log->applied = 0;
+    if (log->background && question_answer(&log->background->question, view, budget))
+        notify(log);
+}
+
 static bool counts_agree(const struct log *log)
 {
     uint64_t matched = log->background->matched;
@@ -718,14 +750,15 @@ static void on_async(uv_async_t *async)
     if (log->state == STATE_CLOSING)
         return;
     writer_ended = collect_appends(log);
-    if (log->background)
-        question_answer(&log->background->question, log->view_bad ? NULL : log->view);
+    answer_questions(log);
     background_end(log);
     anchor_end(log);
     if (log->state == STATE_STOPPING)
         close_when_idle(log, writer_ended);
     else
         maybe_compact(log);
+    if (log->state == STATE_RUNNING)
+        hold_appends(log);
 }
 
 /* The handles are open after success; log->handles says how many. */

@@ -38,6 +38,7 @@ int question_ask(struct question *question, struct question_batch *batch)
     if (batch->count == 0)
         return 0;
     pthread_mutex_lock(&question->mutex);
+    batch->answered = 0;
     if (!question->aborted) {
         question->batch = batch;
         question->notify(question->userdata);
@@ -64,38 +65,45 @@ static enum question_answer judge(const struct frame_change *change, const struc
     return header.kind == RECORD_TOMBSTONE ? QUESTION_TOMBSTONE : QUESTION_CURRENT;
 }
 
-static int answer(struct question_batch *batch, struct view *view)
+static int answer(struct question_batch *batch, struct view *view, size_t i)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct frame_change *change = &batch->items[i].change;
-        struct log_record held = { 0 };
-        int r = view_get(view, &change->key, &held);
+    const struct frame_change *change = &batch->items[i].change;
+    struct log_record held = { 0 };
+    int r = view_get(view, &change->key, &held);
 
-        if (r < 0)
-            return r;
-        batch->items[i].answer = r ? judge(change, &held) : QUESTION_MISMATCH;
-        if (!batch->forget || batch->items[i].answer != QUESTION_TOMBSTONE)
-            continue;
-        r = view_forget(view, &change->key);
-        if (r < 0)
-            return r;
-    }
+    if (r < 0)
+        return r;
+    batch->items[i].answer = r ? judge(change, &held) : QUESTION_MISMATCH;
+    if (batch->forget && batch->items[i].answer == QUESTION_TOMBSTONE)
+        return view_forget(view, &change->key);
     return 0;
 }
 
-void question_answer(struct question *question, struct view *view)
+static int answer_some(struct question_batch *batch, struct view *view, size_t budget)
 {
-    int r;
+    int r = view ? 0 : -ESTALE;
+
+    for (; r == 0 && budget > 0 && batch->answered < batch->count; budget--)
+        r = answer(batch, view, batch->answered++);
+    /* Not to be taken for damage of the journal. */
+    return r == -EBADMSG ? -ESTALE : r;
+}
+
+bool question_answer(struct question *question, struct view *view, size_t budget)
+{
+    bool more = false;
 
     pthread_mutex_lock(&question->mutex);
     if (question->batch && !question->aborted) {
-        r = view ? answer(question->batch, view) : -ESTALE;
-        /* Not to be taken for damage of the journal. */
-        question->result = r == -EBADMSG ? -ESTALE : r;
+        question->result = answer_some(question->batch, view, budget);
+        more = question->result == 0 && question->batch->answered < question->batch->count;
+    }
+    if (question->batch && !more) {
         question->batch = NULL;
         pthread_cond_signal(&question->answered);
     }
     pthread_mutex_unlock(&question->mutex);
+    return more;
 }
 
 void question_abort(struct question *question)

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Small batches of questions about the view, asked by a thread of the background and answered on
- * the loop, which is never held up for long: verification and compaction walk over the journal and
+/* Batches of questions about the view, asked by a thread of the background and answered on the
+ * loop in small pieces, which never hold it up for long: verification and compaction walk over the journal and
  * ask, for each record, what the view makes of it. */
 #ifndef STORE_JOURNAL_QUESTION_H
 #define STORE_JOURNAL_QUESTION_H
@@ -11,8 +11,8 @@
 
 #include <pthread.h>
 
-#define QUESTION_BATCH 32 /* the loop is held up for some 50 us */
-#define QUESTION_BYTES (1024 * 1024) /* of records waiting in one batch; one record always fits */
+#define QUESTION_BATCH 4096
+#define QUESTION_BYTES (2 * 1024 * 1024) /* of records waiting in one batch; one record always fits */
 
 enum question_answer {
     QUESTION_CURRENT = 0, /* the view's record is this one, and live */
@@ -24,6 +24,7 @@ enum question_answer {
 struct question_batch {
     bool forget; /* tombstones that are still current are forgotten, which answers nothing */
     size_t count;
+    size_t answered; /* the first ones, so far */
     struct {
         struct frame_change change; /* the record stands in `bytes` */
         enum question_answer answer;
@@ -49,8 +50,9 @@ bool question_add(struct question_batch *batch, const struct frame_change *chang
 /* On the asking thread: waits for the answers. 0; -ECANCELED when aborted; -ESTALE when the view is
  * damaged; -errno. */
 int question_ask(struct question *question, struct question_batch *batch) MUST_CHECK;
-/* On the loop: answers what waits. The view may be NULL: damaged. */
-void question_answer(struct question *question, struct view *view);
+/* On the loop: answers at most `budget` of what waits, some 2 us each. True when some still wait.
+ * The view may be NULL: damaged. */
+bool question_answer(struct question *question, struct view *view, size_t budget) MUST_CHECK;
 /* On the loop: all asking ends with -ECANCELED, now and later. */
 void question_abort(struct question *question);
 bool question_is_aborted(struct question *question);

@@ -83,7 +83,7 @@ int writer_write_zeros(int fd, uint64_t offset, uint64_t end)
 
 static uint64_t grow_step(const struct writer_file *file)
 {
-    uint64_t step = file->offset / 4;
+    uint64_t step = file->offset / 16;
 
     if (step < GROW_MIN)
         return GROW_MIN;
@@ -312,7 +312,7 @@ static void *writer_main(void *userdata)
 
         if (writable && writer->change)
             run_change(writer);
-        else if (writable && writer->queue.first)
+        else if (writable && writer->queue.first && (!writer->held || writer->stop))
             run_commit(writer);
         else if (writer->stop)
             break;
@@ -363,6 +363,15 @@ void writer_wake(struct writer *writer)
 {
     /* Not under the mutex: who is woken would only wait for it. */
     pthread_cond_signal(&writer->wake);
+}
+
+void writer_hold(struct writer *writer, bool held)
+{
+    pthread_mutex_lock(&writer->mutex);
+    if (writer->held && !held)
+        pthread_cond_signal(&writer->wake);
+    writer->held = held;
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_collect(struct writer *writer, struct writer_report *ret_report)

@@ -55,7 +55,7 @@ struct writer {
     struct writer_file file;
     struct writer_list queue, finished;
     size_t queued_bytes;
-    bool stop, ended;
+    bool stop, ended, held;
     bool stalled;   /* a write failed; nothing is taken until the loop collected */
     bool read_only; /* a sync failed */
     char text[128]; /* why */
@@ -84,6 +84,8 @@ int writer_start(struct writer *writer, const struct writer_file *file) MUST_CHE
  * that writer_wake() begins, or with one under way before. */
 bool writer_queue(struct writer *writer, struct writer_append *append) MUST_CHECK;
 void writer_wake(struct writer *writer);
+/* While held, appends wait; a change of the file and stopping do not. */
+void writer_hold(struct writer *writer, bool held);
 void writer_collect(struct writer *writer, struct writer_report *ret_report);
 /* Any thread. The fd is only lent; it is replaced by writer_change_file() alone. */
 void writer_position(struct writer *writer, struct writer_file *ret_file);
