@@ -356,7 +356,9 @@ def test_refusals_are_audited_with_both_names(erp):
 
 
 def test_installed_module(erp):
-    """Where libpam looks for it, and with nothing but the six functions."""
+    """Where libpam looks for it, alone, and with nothing but the six functions."""
+    assert erp.run("find /usr/lib -name 'pam_mastersecret.*' -printf '%f\\n'").stdout == \
+        'pam_mastersecret.so\n'
     listed = erp.run('nm -D --defined-only "$(find /usr/lib -name pam_mastersecret.so)"').stdout
     assert sorted(line.split()[2] for line in listed.splitlines() if ' T ' in line) == [
         'pam_sm_acct_mgmt', 'pam_sm_authenticate', 'pam_sm_chauthtok', 'pam_sm_close_session',
