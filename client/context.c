@@ -21,6 +21,7 @@ struct mastersecret {
     pid_t pid; /* of the process that `lock` and `connection` belong to */
     unsigned timeout_ms;
     char *address; /* NULL = the default doors */
+    bool administers;
     struct connection *connection;
     char message[MESSAGE_SIZE];
 };
@@ -177,20 +178,28 @@ static enum mastersecret_error open_door(struct mastersecret *context, const cha
     return error == MASTERSECRET_OK ? error : context_refuse(context, error, "%s", message);
 }
 
+void context_administer(struct mastersecret *context)
+{
+    context->administers = true;
+}
+
 enum mastersecret_error context_connect(struct mastersecret *context, int64_t deadline)
 {
     enum mastersecret_error error;
+    bool bus_first = context->administers;
 
     if (context->connection && connection_is_alive(context->connection))
         return MASTERSECRET_OK;
     disconnect(context);
     if (context->address)
         return open_door(context, context->address, true, deadline);
-    error = open_door(context, DIRECT_SOCKET_ADDRESS, false, deadline);
+    error = open_door(context, bus_first ? system_bus_address() : DIRECT_SOCKET_ADDRESS, bus_first,
+                      deadline);
     /* A service that does not answer at one door would not at the other. */
     if (error == MASTERSECRET_OK || error == MASTERSECRET_TIMED_OUT)
         return error;
-    error = open_door(context, system_bus_address(), true, deadline);
+    error = open_door(context, bus_first ? DIRECT_SOCKET_ADDRESS : system_bus_address(), !bus_first,
+                      deadline);
     if (error == MASTERSECRET_OK)
         context->message[0] = '\0';
     return error;
@@ -244,6 +253,7 @@ enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessa
     error = context_connect(context, deadline);
     if (error != MASTERSECRET_OK)
         return error;
+    dbus_message_set_allow_interactive_authorization(call, context->administers);
     error = connection_call(context->connection, call, deadline, &reply);
     if (error != MASTERSECRET_OK)
         return give_up(context, error, effect, reply.sent);

@@ -31,6 +31,10 @@ enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessa
                                          DBusMessage **ret_reply) MUST_CHECK;
 enum mastersecret_error context_connect(struct mastersecret *context, int64_t deadline) MUST_CHECK;
 
+/* For the command line: the system bus is tried before the direct socket, because only there polkit
+ * can stand in for a role, and polkit may ask the user. */
+void context_administer(struct mastersecret *context);
+
 /* Explains a failure that the library found by itself; returns `error`. */
 enum mastersecret_error context_refuse(struct mastersecret *context, enum mastersecret_error error,
                                        const char *format, ...)

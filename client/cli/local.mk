@@ -28,7 +28,7 @@ noinst_LTLIBRARIES += %D%/libcli.la
 
 bin_PROGRAMS += %D%/mastersecret
 %C%_mastersecret_SOURCES = %D%/main.c
-%C%_mastersecret_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%C%_mastersecret_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS) $(JANSSON_CFLAGS)
 %C%_mastersecret_LDADD = %D%/libcli.la client/libclient.la common/libcommon.la $(JANSSON_LIBS)
 %C%_mastersecret_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "client/cli/output.h"
 #include "client/cli/parse.h"
+#include "client/context.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -52,6 +53,9 @@ static int set_up(struct cli *cli)
     status = set_timeout(cli->service, arguments_option(&cli->arguments, OPTION_TIMEOUT));
     if (status != STATUS_DONE)
         return status;
+    /* What uses credentials goes the short way; what administers, where polkit is asked. */
+    if (cli->command->noun)
+        context_administer(cli->service);
     error = mastersecret_set_address(cli->service, address);
     return error == MASTERSECRET_OK ? STATUS_DONE : output_failure(cli, error);
 }

@@ -452,6 +452,20 @@ def test_completion(shared_world):
     assert words.split() == ['create', '--type', 'individual']
 
 
+def test_doors(world):
+    """Credentials by the direct socket, administration by the bus, each by the other if need be."""
+    cli(world, 'app', 'create', 'erp', '--users', 'clerks', '--enable')
+    def door(*arguments):
+        trace = world.run(['strace', '-e', 'trace=connect', 'mastersecret', *arguments],
+                          check=False).stderr
+        found = re.findall('(direct|system_bus_socket)"}, [0-9]+\\) = 0', trace)
+        return found[-1] if found else None
+    assert door('status') == door('get', 'erp') == 'direct'
+    assert door('app', 'list') == 'system_bus_socket'
+    world.run('kill -9 "$(cat /run/dbus/pid)"')
+    assert door('app', 'list') == 'direct'
+
+
 @pytest.mark.unconfigured
 def test_examples_of_the_manual(world):
     with open(f'{SOURCE}/doc/man/mastersecret.1', encoding='utf-8') as page:
