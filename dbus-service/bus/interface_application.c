@@ -566,15 +566,15 @@ static const struct property properties[] = {
     { "Name", "s", OPERATION_READ_APPLICATION, "const", get_name },
     { "Type", "s", OPERATION_READ_APPLICATION, "const", get_type },
     { "Description", "s", OPERATION_READ_APPLICATION, "invalidates", get_description },
-    { "Contact", "s", OPERATION_READ_APPLICATION, "invalidates", get_contact },
-    { "Users", "as", OPERATION_READ_APPLICATION, "invalidates", get_users },
-    { "Admins", "as", OPERATION_READ_APPLICATION, "invalidates", get_admins },
-    { "Agents", "as", OPERATION_READ_APPLICATION, "invalidates", get_agents },
+    { "Contact", "s", OPERATION_READ_DEFINITION, "invalidates", get_contact },
+    { "Users", "as", OPERATION_READ_DEFINITION, "invalidates", get_users },
+    { "Admins", "as", OPERATION_READ_DEFINITION, "invalidates", get_admins },
+    { "Agents", "as", OPERATION_READ_DEFINITION, "invalidates", get_agents },
     { "Fields", "a(sb)", OPERATION_READ_APPLICATION, "invalidates", get_fields },
     { "Enabled", "b", OPERATION_READ_APPLICATION, "invalidates", get_enabled },
-    { "Created", "t", OPERATION_READ_APPLICATION, "const", get_created },
-    { "Revision", "t", OPERATION_READ_APPLICATION, "invalidates", get_revision },
-    { "Mappings", "t", OPERATION_READ_APPLICATION, "false", get_mappings },
+    { "Created", "t", OPERATION_READ_DEFINITION, "const", get_created },
+    { "Revision", "t", OPERATION_READ_DEFINITION, "invalidates", get_revision },
+    { "Mappings", "t", OPERATION_READ_DEFINITION, "false", get_mappings },
 };
 
 static const struct signal signals[] = {
