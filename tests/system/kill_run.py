@@ -8,7 +8,6 @@ again. Each caller knows what was acknowledged; after each end it reads all of i
 import json
 import mmap
 import os
-import pwd
 import random
 import signal
 import sys
@@ -34,20 +33,6 @@ class Lost(Exception):
 
 def path_of(application):
     return f'{ROOT}/application/{application}'
-
-
-def connect_as(user, door):
-    """The kernel tells the service who connects: for a moment we are that user."""
-    entry = pwd.getpwnam(user)
-    os.setgroups(os.getgrouplist(user, entry.pw_gid))
-    os.setegid(entry.pw_gid)
-    os.seteuid(entry.pw_uid)
-    try:
-        return Door(door)
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups([0])
 
 
 class Caller:

@@ -12,38 +12,6 @@ from conftest import wait_until
 
 pytestmark = pytest.mark.service
 
-RAW = r'''
-def raw(authenticate=True):
-    client = socket.socket(socket.AF_UNIX)
-    client.connect('/run/mastersecret/direct')
-    if authenticate:
-        client.sendall(b'\0AUTH EXTERNAL ' + str(os.getuid()).encode().hex().encode() + b'\r\n')
-        assert client.recv(1000).startswith(b'OK')
-        client.sendall(b'BEGIN\r\n')
-    return client
-def padded(data, size=8):
-    return data + b'\0' * (-len(data) % size)
-def field(code, kind, text):
-    return padded(bytes([code, len(kind)]) + kind + b'\0'
-                  + (struct.pack('<I', len(text)) if kind != b'g' else bytes([len(text)]))
-                  + text + b'\0')
-def message(serial, path, interface, member, signature=b'', body=b''):
-    fields = (field(1, b'o', path) + field(2, b's', interface) + field(3, b's', member)
-              + (field(8, b'g', signature) if signature else b''))
-    return padded(struct.pack('<cBBBIII', b'l', 1, 0, 1, len(body), serial, len(fields)) + fields) + body
-def string(text):
-    return padded(struct.pack('<I', len(text)) + text + b'\0', 4)
-def gone(client, seconds):
-    client.settimeout(seconds)
-    try:
-        while client.recv(65536):
-            pass
-        return True
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
-'''
 LATENCY = '''
 door = Door(DOOR)
 times = []
@@ -92,7 +60,7 @@ while time.monotonic() < deadline:
         client = raw()
         client.setblocking(False)
 '''
-    arguments = ['/usr/bin/python3', '-c', bus_client.PRELUDE + RAW + flood]
+    arguments = ['/usr/bin/python3', '-c', bus_client.PRELUDE + bus_client.RAW + flood]
     import subprocess
     client = subprocess.Popen(furnished.command(arguments, 'bob'))
     try:
@@ -110,7 +78,7 @@ while time.monotonic() < deadline:
 
 
 def test_half_open_connections(furnished):
-    assert bus_client.run(furnished, RAW + '''
+    assert bus_client.run(furnished, bus_client.RAW + '''
 silent = [raw(authenticate=False) for i in range(100)]
 slow = raw(authenticate=False)
 slow.sendall(b'\\0AUTH EXTER')
@@ -124,7 +92,7 @@ answer([lookup(door), all(gone(client, 8) for client in silent + [slow]),
 def test_too_many_connections_of_one_user(furnished):
     furnished.write(furnished.config, '[limits]\nconnections-per-user = 20\n')
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
-    assert bus_client.run(furnished, RAW + '''
+    assert bus_client.run(furnished, bus_client.RAW + '''
 clients = [raw(authenticate=False) for i in range(20)]
 late = raw(authenticate=False)
 answer(gone(late, 2))
@@ -133,7 +101,7 @@ answer(gone(late, 2))
 
 
 def test_rubbish(furnished):
-    assert bus_client.run(furnished, RAW + r'''
+    assert bus_client.run(furnished, bus_client.RAW + r'''
 def refused(data):
     client = raw()
     client.sendall(data)
@@ -152,7 +120,7 @@ answer([refused(b'GET / HTTP/1.0\r\n\r\n' * 10), refused(b'l' + b'\xff' * 200),
 
 
 def test_wrong_uid_and_other_mechanisms(furnished):
-    assert bus_client.run(furnished, RAW + r'''
+    assert bus_client.run(furnished, bus_client.RAW + r'''
 def answered(line):
     client = socket.socket(socket.AF_UNIX)
     client.connect('/run/mastersecret/direct')
