@@ -244,13 +244,19 @@ static int wait_for_opening(struct call *call)
     return CALL_WAIT;
 }
 
+/* An application cannot be found before the keyring is open, whatever is asked of it. */
+static bool waits(const struct call *call)
+{
+    return (call->method->flags & METHOD_WAITS) || call->object == OBJECT_APPLICATION;
+}
+
 static int step_state(struct call *call)
 {
     const struct service *service = call->service;
 
     if (service->stopping)
         return failure_set(&call->failure, ERROR_UNREACHABLE, "the service is stopping");
-    if (service->opening && (call->method->flags & METHOD_WAITS) && !call->waited)
+    if (service->opening && waits(call) && !call->waited)
         return wait_for_opening(call);
     timer_stop(call);
     if (call->method->flags & METHOD_READS)
