@@ -8,8 +8,8 @@
 #include <errno.h>
 
 /* Messages of one connection in one turn of the loop, and for how long. */
-#define DISPATCH_MAX 16
-#define DISPATCH_NSEC 500000
+#define DISPATCH_MAX 8
+#define DISPATCH_NSEC 100000
 
 struct connection {
     unsigned references;
