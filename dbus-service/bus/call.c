@@ -14,6 +14,7 @@
 
 static int step_identify(struct call *call);
 static int step_limit(struct call *call);
+static int step_resolved(struct call *call);
 static int step_state(struct call *call);
 static int step_load(struct call *call);
 static int step_roles(struct call *call);
@@ -23,6 +24,7 @@ static int step_act(struct call *call);
 static int (*const steps[])(struct call *call) = {
     step_identify,  /* the caller, by the kernel */
     step_limit,     /* within what one user may hold */
+    step_resolved,  /* there is such a method, and the arguments are its own */
     step_state,     /* the service can do it now */
     step_load,      /* application, account, user: what it is about */
     step_roles,     /* what the caller is towards it */
@@ -118,7 +120,7 @@ static size_t walk_arguments(struct call *call)
     return size;
 }
 
-/* Object, interface, member, signature. */
+/* Size, object, interface, member, signature. */
 static int resolve(struct call *call)
 {
     const char *path = dbus_message_get_path(call->message);
@@ -126,6 +128,10 @@ static int resolve(struct call *call)
     const char *member = dbus_message_get_member(call->message);
     int outcome;
 
+    call->bytes = walk_arguments(call);
+    if (call->bytes > MESSAGE_MAX)
+        return failure_set(&call->failure, ERROR_TOO_LARGE, "the message is larger than %d bytes",
+                           MESSAGE_MAX);
     call->object = object_parse(path, &call->object_name);
     if (call->object == OBJECT_NONE)
         return call_standard_error(call, DBUS_ERROR_UNKNOWN_OBJECT, "there is no such object");
@@ -141,10 +147,6 @@ static int resolve(struct call *call)
     if (!dbus_message_has_signature(call->message, call->method->in))
         return call_standard_error(call, DBUS_ERROR_INVALID_ARGS,
                                    "the arguments are not of the method's signature");
-    call->bytes = walk_arguments(call);
-    if (call->bytes > MESSAGE_MAX)
-        return failure_set(&call->failure, ERROR_TOO_LARGE, "the message is larger than %d bytes",
-                           MESSAGE_MAX);
     return 0;
 }
 
@@ -162,7 +164,6 @@ void call_begin(struct service *service, struct connection *connection, struct p
                 DBusMessage *message)
 {
     struct call *call = call_new(service);
-    int r;
 
     if (!call)
         return; /* the caller's time-out tells him */
@@ -174,9 +175,10 @@ void call_begin(struct service *service, struct connection *connection, struct p
     if (call->next)
         call->next->previous = call;
     service->calls = call;
-    r = resolve(call);
-    if (r != 0)
-        call_fail(call, r);
+    call->resolved = resolve(call);
+    /* What is too large to be kept does not wait for anything. */
+    if (call->resolved == ERROR_TOO_LARGE)
+        call_fail(call, call->resolved);
     else
         run(call);
 }
@@ -191,6 +193,7 @@ static int step_identify(struct call *call)
     case PEER_GONE:
         break;
     }
+    call->error_name = NULL;
     return failure_set(&call->failure, ERROR_ACCESS_DENIED, "the bus does not say who calls");
 }
 
@@ -203,12 +206,20 @@ static int step_limit(struct call *call)
         return 0;
     r = quota_call_begin(service->quota, call->peer->caller.uid, call->bytes,
                          uv_now(service->loop));
-    if (r == -EDQUOT)
+    if (r == -EDQUOT) {
+        call->error_name = NULL;
         return failure_set(&call->failure, ERROR_LIMITS_EXCEEDED,
                            "user %u has too many requests under way or asks too often",
                            (unsigned)call->peer->caller.uid);
+    }
     call->in_quota = r == 0;
     return r;
+}
+
+/* What is wrong with the message itself is said, and audited, within the limits only. */
+static int step_resolved(struct call *call)
+{
+    return call->resolved;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -32,6 +32,7 @@ struct call {
     char *object_name; /* application's name, for OBJECT_APPLICATION */
 
     DBusMessageIter arguments[CALL_ARGUMENTS_MAX]; /* each stands on one argument */
+    int resolved;      /* 0, or what is wrong with object, method or arguments */
     size_t bytes;      /* held in the quota */
     bool in_quota;
     bool acting;       /* a change or a long operation is under way: not to be resumed */

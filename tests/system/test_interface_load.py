@@ -102,6 +102,19 @@ answer(gone(late, 2))
     assert bus_client.run(furnished, "answer(lookup(Door('direct')))", 'alice') == 'secret'
 
 
+def test_limit_of_calls_holds_for_wrong_ones_too(furnished):
+    """Else a flood of messages with wrong arguments would fill the audit."""
+    furnished.write(furnished.config, '[limits]\nrequests-per-second = 50\n')
+    furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
+    before = len(furnished.audit())
+    results = bus_client.run(furnished, '''
+answer([door.attempt(ROOT, 'Credentials', 'Lookup', 's', 'erp')
+        for door in map(Door, DOORS) for turn in range(200)])
+''', 'bob')
+    assert {'InvalidArgs', 'LimitsExceeded'} == set(results)
+    assert len(furnished.audit()) - before < 300
+
+
 def test_rubbish(furnished):
     assert bus_client.run(furnished, bus_client.RAW + r'''
 def refused(data):
