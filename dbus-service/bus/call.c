@@ -347,6 +347,23 @@ static int load_account(struct call *call)
     return remember(&call->audit_user, account->name);
 }
 
+static int refused(struct call *call);
+
+/* Whoever may ask only about himself makes the name service look nobody else up: it takes few questions
+ * at once, from all callers together. */
+static int check_named(struct call *call, const char *user)
+{
+    const char *name;
+    bool may;
+    int r = call_may(call, call->method->operation, call->application, &may);
+
+    if (r != 0 || may)
+        return r;
+    r = identity_result(call, identity_name(&call->service->identity, &call->peer->caller,
+                                            &call->waiter, &name));
+    return r != 0 || strcmp(name, user) == 0 ? r : refused(call);
+}
+
 static int load_user(struct call *call)
 {
     struct service *service = call->service;
@@ -364,6 +381,9 @@ static int load_user(struct call *call)
     call->application = application_set_find(service->applications, name);
     if (!call->application)
         return failure_set(&call->failure, ERROR_APPLICATION_NOT_FOUND, "no application '%s'", name);
+    r = *user ? check_named(call, user) : 0;
+    if (r != 0)
+        return r;
     r = identity_result(call, identity_target(&service->identity, service->realm,
                                               &call->peer->caller, call->application,
                                               *user ? user : NULL, &call->waiter, &call->target));
