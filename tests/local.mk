@@ -40,7 +40,9 @@ unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
 unit_tests += %D%/unit/service_config_test %D%/unit/service_loop_test
 
 # dbus-service/bus
-unit_tests += %D%/unit/bus_quota_test %D%/unit/bus_table_test
+unit_tests += %D%/unit/bus_answer_cache_test %D%/unit/bus_quota_test %D%/unit/bus_table_test
+%C%_unit_bus_answer_cache_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_unit_bus_answer_cache_test_LDADD = $(LDADD) $(DBUS_LIBS)
 %C%_unit_bus_table_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_unit_bus_table_test_LDADD = $(LDADD) $(DBUS_LIBS)
 

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* org.mastersecret1.Credentials: the hot path. */
+#include "dbus-service/bus/answer_cache.h"
 #include "dbus-service/bus/call.h"
 #include "dbus-service/keys/equal.h"
 
@@ -114,10 +115,28 @@ static void write_plain(struct call *call, const struct mapping *mapping, struct
     writer_close(writer);
 }
 
+static DBusMessage *lookup_reply(struct call *call, const struct mapping *mapping)
+{
+    const struct answer_key key = { call->application, mapping,
+                                    keyring_epoch(realm_keyring(call->service->realm)) };
+    DBusMessage *reply = answer_cache_get(call->service->answers, &key, call->message);
+    struct writer writer;
+
+    if (reply)
+        return reply;
+    writer = call_writer(call);
+    writer_string(&writer, mapping->external_user);
+    write_plain(call, mapping, &writer);
+    write_freshness(call, mapping, &writer);
+    reply = writer_take(&writer);
+    if (reply)
+        answer_cache_put(call->service->answers, &key, reply);
+    return reply;
+}
+
 static int handle_lookup(struct call *call)
 {
     CLEANUP_MAPPING struct mapping *mapping = NULL;
-    struct writer writer;
     int r = use_mapping(call, &mapping);
 
     if (r == 0)
@@ -126,11 +145,7 @@ static int handle_lookup(struct call *call)
         r = send_masked(call, mapping);
     if (r != 0)
         return r;
-    writer = call_writer(call);
-    writer_string(&writer, mapping->external_user);
-    write_plain(call, mapping, &writer);
-    write_freshness(call, mapping, &writer);
-    call_reply(call, writer_take(&writer));
+    call_reply(call, lookup_reply(call, mapping));
     return 0;
 }
 

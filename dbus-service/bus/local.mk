@@ -4,6 +4,8 @@
 dbus_service_libservice_la_SOURCES += \
     %D%/advice.c \
     %D%/advice.h \
+    %D%/answer_cache.c \
+    %D%/answer_cache.h \
     %D%/bus.c \
     %D%/bus.h \
     %D%/call.c \

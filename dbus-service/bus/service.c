@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/bus/service.h"
 
+#include "dbus-service/bus/answer_cache.h"
 #include "dbus-service/bus/bus.h"
 #include "dbus-service/bus/call.h"
 #include "dbus-service/bus/direct.h"
@@ -115,8 +116,10 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
         return;
     if (is_readable(new_state) && !is_readable(old_state))
         load_applications(service);
-    if (!is_readable(new_state) && is_readable(old_state))
+    if (!is_readable(new_state) && is_readable(old_state)) {
         application_set_clear(service->applications);
+        answer_cache_clear(service->answers);
+    }
     (void)snprintf(detail, sizeof(detail), "%s to %s", realm_state_name(old_state),
                    realm_state_name(new_state));
     audit_outcome(AUDIT_STATE, NULL, detail);
@@ -418,6 +421,8 @@ static int start_tools(struct service *service)
     service->has_pipe = r == 0;
     if (r == 0)
         r = secret_new(VALUE_MAX_BYTES + 1, &service->inbox);
+    if (r == 0)
+        r = answer_cache_new(&service->answers);
     service->identity = (struct identity){ service->accounts, &service->administrators,
                                            &service->affiliate_administrators };
     return r < 0 ? complain("prepare", "mastersecretd", r) : 0;
@@ -465,6 +470,7 @@ void service_free(struct service *service)
     if (service->has_pipe)
         secret_pipe_deinit(&service->pipe);
     secret_free(service->inbox);
+    answer_cache_free(service->answers);
     if (service->lock_fd >= 0)
         close(service->lock_fd);
     if (service->folder_fd >= 0)

@@ -13,6 +13,7 @@
 
 #include "common/secret_pipe.h"
 
+struct answer_cache;
 struct bus;
 struct direct;
 struct call;
@@ -30,6 +31,7 @@ struct service {
     struct application_set *applications;
     struct quota *quota;
     struct secret_pipe pipe;
+    struct answer_cache *answers; /* emptied whenever records cannot be read */
     struct secret *inbox; /* of descriptors_receive(); empty between its calls */
     struct connection_ring ring;
     struct bus *bus;
