@@ -6,6 +6,7 @@
 #include "dbus-service/bus/service.h"
 #include "dbus-service/harden.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -51,22 +52,41 @@ static int serve(struct config *config, const struct config_paths *paths)
     uv_loop_t loop;
     int r = uv_loop_init(&loop);
 
-    if (r == 0)
-        r = service_start(&service, &loop, config, paths);
-    if (r == 0)
+    if (r < 0) {
+        config_free(config);
+        return r;
+    }
+    r = service_start(&service, &loop, config, paths);
+    if (r < 0)
+        service_abandon(&service);
+    else
         r = service_run(&service);
-    if (r == 0)
-        r = uv_loop_close(&loop);
     service_free(&service);
-    return r;
+    return uv_loop_close(&loop) < 0 && r == 0 ? -EBUSY : r;
+}
+
+static int run(const char *file)
+{
+    struct config_paths paths;
+    struct config *config = NULL;
+    char error[CONFIG_ERROR_MAX] = "the folders are not given by absolute paths";
+    int r = config_paths_init(&paths, file);
+
+    if (r == 0)
+        r = config_load(paths.config_file, &config, error);
+    if (r < 0)
+        (void)fprintf(stderr, "mastersecretd: %s\n", error);
+    else
+        r = serve(config, &paths);
+    config_paths_deinit(&paths);
+    if (!config)
+        return EXIT_CONFIGURATION;
+    return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
-    struct config_paths paths;
-    struct config *config;
     const char *file = NULL, *what = "";
-    char error[CONFIG_ERROR_MAX];
     int r = parse_options(argc, argv, &file);
 
     if (r > 0)
@@ -76,16 +96,5 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "mastersecretd: cannot %s: %s\n", what, strerror(-r));
         return EXIT_FAILURE;
     }
-    r = config_paths_init(&paths, file);
-    if (r == 0)
-        r = config_load(paths.config_file, &config, error);
-    else
-        (void)snprintf(error, sizeof(error), "the folders are not given by absolute paths");
-    if (r < 0) {
-        (void)fprintf(stderr, "mastersecretd: %s\n", error);
-        return EXIT_CONFIGURATION;
-    }
-    r = serve(config, &paths);
-    config_paths_deinit(&paths);
-    return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run(file);
 }

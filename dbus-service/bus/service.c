@@ -463,6 +463,19 @@ int service_run(struct service *service)
     return uv_run(service->loop, UV_RUN_DEFAULT);
 }
 
+void service_abandon(struct service *service)
+{
+    if (!service->loop)
+        return;
+    service->stopping = true;
+    direct_stop(service->direct);
+    if (service->realm)
+        realm_close(service->realm, on_realm_closed, service);
+    else
+        fini(service);
+    (void)uv_run(service->loop, UV_RUN_DEFAULT);
+}
+
 void service_free(struct service *service)
 {
     free(service->spare_call);

@@ -57,6 +57,8 @@ int service_start(struct service *service, uv_loop_t *loop, struct config *confi
                   const struct config_paths *paths) MUST_CHECK;
 /* Runs until SIGTERM or SIGINT, then ends cleanly. 0, or a negative errno when it could not. */
 int service_run(struct service *service) MUST_CHECK;
+/* After a start that failed: ends what was begun. */
+void service_abandon(struct service *service);
 void service_free(struct service *service);
 
 /* Reads the configuration again; the old one stays on failure. */

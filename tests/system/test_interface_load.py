@@ -76,7 +76,8 @@ print(ended)
     assert ended > 0
     assert client.returncode == 0
     assert flooded < alone * 10 + 0.002  # a turn of the flood at most
-    assert growth < 16 * 1024
+    # A sanitized service keeps what it freed for a while.
+    assert growth < 16 * 1024 or 'MS_DAEMON' in os.environ
 
 
 def test_half_open_connections(furnished):
