@@ -526,7 +526,7 @@ static bool counts_agree(const struct log *log)
 static void verify_done(struct log *log)
 {
     if (counts_agree(log))
-        event(log, LOG_EVENT_VERIFIED, "journal and view verified");
+        event(log, LOG_EVENT_VERIFIED, "");
     else
         view_fail(log, "view: holds other records than the journal");
 }
@@ -534,7 +534,7 @@ static void verify_done(struct log *log)
 static void compact_done(struct log *log)
 {
     log->compact_after = 0;
-    event(log, LOG_EVENT_COMPACTED, "journal compacted");
+    event(log, LOG_EVENT_COMPACTED, "");
     anchor_begin(log);
 }
 
@@ -675,7 +675,7 @@ static void report_start(struct log *log)
         event(log, LOG_EVENT_TORN_TAIL, text);
     }
     if (log->start.rebuilt)
-        event(log, LOG_EVENT_VIEW_REBUILT, "view rebuilt from the journal");
+        event(log, LOG_EVENT_VIEW_REBUILT, "");
 }
 
 /* What a start refused leaves nothing behind but the log itself. */
