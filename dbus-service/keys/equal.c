@@ -2,25 +2,20 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/keys/equal.h"
 
-/* libsodium compares equal lengths only. Here every byte of the longer one is visited, and past the
- * end of the shorter the comparison goes against zero; the lengths are folded in at the end. */
-static uint8_t byte_at(const uint8_t *bytes, size_t length, size_t index)
-{
-    /* All ones when index < length: the subtraction borrows into the top bit. */
-    size_t inside = (size_t)0 - ((index - length) >> (sizeof(index) * 8 - 1));
-    size_t safe = index & inside;
+#include <sodium.h>
 
-    return length ? (uint8_t)(bytes[safe] & (uint8_t)inside) : 0;
-}
-
+/* libsodium compares equal lengths only, so both are hashed under a key made for this one
+ * comparison, and the hashes are compared. */
 bool secret_equal(const struct secret *a, const void *b, size_t b_length)
 {
-    size_t longer = a->length > b_length ? a->length : b_length;
-    size_t difference = a->length ^ b_length;
+    uint8_t key[crypto_generichash_KEYBYTES];
+    uint8_t hash_a[crypto_generichash_BYTES], hash_b[crypto_generichash_BYTES];
+    bool equal;
 
-    for (size_t i = 0; i < longer; i++)
-        difference |= (size_t)(byte_at(a->bytes, a->length, i) ^ byte_at(b, b_length, i));
-    /* The compiler must not turn the loop into an early exit. */
-    __asm__ volatile("" : "+r"(difference));
-    return difference == 0;
+    randombytes_buf(key, sizeof(key));
+    crypto_generichash(hash_a, sizeof(hash_a), a->bytes, a->length, key, sizeof(key));
+    crypto_generichash(hash_b, sizeof(hash_b), b, b_length, key, sizeof(key));
+    equal = sodium_memcmp(hash_a, hash_b, sizeof(hash_a)) == 0;
+    memory_wipe(key, sizeof(key));
+    return equal;
 }

@@ -8,8 +8,7 @@
 
 #include <stdbool.h>
 
-/* Equal in length and bytes. The time depends on the longer length only, not on where they differ,
- * nor on whether the lengths do. */
+/* Equal in length and bytes. The time depends on the two lengths only, not on where they differ. */
 bool secret_equal(const struct secret *a, const void *b, size_t b_length);
 
 #endif
