@@ -118,14 +118,21 @@ static enum mastersecret_error call_generate(struct cli *cli, struct generation 
     return service_call(cli, &call, ret_results);
 }
 
-/* A call that failed has changed nothing, and its file is of no use. One whose outcome is unknown
- * may have made the only backup there is. */
+static bool is_empty(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && status.st_size == 0;
+}
+
+/* A call that failed has left its file empty, and that is of no use. One whose outcome is unknown may
+ * have made, or may still make, the only backup there is. */
 static int give_up(struct cli *cli, const struct generation *generation,
                    enum mastersecret_error error)
 {
     int status = output_failure(cli, error);
 
-    if (error == MASTERSECRET_OUTCOME_UNKNOWN)
+    if (error == MASTERSECRET_OUTCOME_UNKNOWN || !is_empty(generation->backup))
         fprintf(stderr, "the backup '%s' is kept, until mastersecret status tells\n",
                 generation->path);
     else

@@ -318,6 +318,22 @@ static void on_log_progress(void *userdata, uint64_t done, uint64_t total)
         set_state(realm, REALM_REBUILDING);
 }
 
+/* The realm stays sealed, and the task ends. A master secret that was made meanwhile, with its backup,
+ * is there all the same: whoever is told that nothing was changed throws the backup away. */
+static void journal_refused(struct realm_task *task, const struct failure *reason)
+{
+    struct realm *realm = task->realm;
+    struct failure failure = *reason;
+
+    set_state(realm, REALM_SEALED);
+    keyring_free(STEAL(realm->keyring));
+    if (task->backup_fd >= 0)
+        failure_set(&failure, ERROR_OUTCOME_UNKNOWN,
+                    "the master secret and its backup are made (keep the backup), but the service is "
+                    "sealed: %s", reason->text);
+    task_end(task, &failure);
+}
+
 static void on_log_open(void *userdata, enum log_outcome outcome, struct log *log, const char *text)
 {
     struct realm_task *task = userdata;
@@ -325,18 +341,18 @@ static void on_log_open(void *userdata, enum log_outcome outcome, struct log *lo
     struct failure failure;
 
     realm_failure_log(&failure, outcome, text);
-    if (outcome == LOG_DONE) {
-        realm->log = log;
-        set_state(realm, realm->storage_failed ? REALM_READ_ONLY : REALM_READY);
-    } else {
-        set_state(realm, REALM_SEALED);
-        keyring_free(STEAL(realm->keyring));
+    if (outcome != LOG_DONE) {
+        journal_refused(task, &failure);
+        return;
     }
+    realm->log = log;
+    set_state(realm, realm->storage_failed ? REALM_READ_ONLY : REALM_READY);
     task_end(task, &failure);
 }
 
-static int journal_begin(struct realm_task *task)
+static void journal_begin(void *userdata)
 {
+    struct realm_task *task = userdata;
     struct realm *realm = task->realm;
     struct journal_options options = {
         .loop = realm->options.loop,
@@ -345,6 +361,8 @@ static int journal_begin(struct realm_task *task)
         .hash = {.hash = log_hash, .random = log_random, .userdata = realm},
         .events = {.event = on_log_event, .progress = on_log_progress, .userdata = realm},
     };
+    struct failure failure;
+    int r;
 
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
@@ -352,22 +370,11 @@ static int journal_begin(struct realm_task *task)
     realm->progress_done = 0;
     realm->progress_total = 0;
     realm->progress_began = uv_hrtime();
-    return journal_open(&options, on_log_open, task);
-}
-
-static void on_damaged_log_closed(void *userdata)
-{
-    struct realm_task *task = userdata;
-    struct realm *realm = task->realm;
-    struct failure failure;
-    int r = journal_begin(task);
-
+    r = journal_open(&options, on_log_open, task);
     if (r == 0)
         return;
-    keyring_free(STEAL(realm->keyring));
-    set_state(realm, REALM_SEALED);
     failure_from_errno(&failure, r, "cannot open the journal");
-    task_end(task, &failure);
+    journal_refused(task, &failure);
 }
 
 /* The view is a cache: one that is wrong is thrown away and built again while callers are told so. */
@@ -383,7 +390,7 @@ static void reopen_if_damaged(struct realm *realm)
         return;
     realm->task = task;
     set_state(realm, REALM_REBUILDING);
-    log_close(STEAL(realm->log), on_damaged_log_closed, task);
+    log_close(STEAL(realm->log), journal_begin, task);
 }
 
 /* The worker is back with the keyring or without. */
@@ -397,14 +404,11 @@ static void on_keyring(void *userdata)
     if (r == KEYRING_DONE) {
         realm->keyring = STEAL(task->keyring);
         realm->slot_used = task->slot;
-        r = journal_begin(task);
-        if (r == 0)
-            return;
-        keyring_free(STEAL(realm->keyring));
-        set_state(realm, REALM_SEALED);
+        journal_begin(task);
+        return;
     }
     if (r < 0)
-        failure_from_errno(&failure, r, "cannot open the keyring or the journal");
+        failure_from_errno(&failure, r, "cannot open the keyring");
     else
         realm_failure_keyring(&failure, realm, (enum keyring_outcome)r, task->passphrase != NULL);
     task_end(task, &failure);

@@ -204,6 +204,29 @@ static void test_generate_refuses(void **state)
     domain_teardown(&domain);
 }
 
+/* The keyring is made, but then the journal cannot be: the backup must be kept. */
+static void test_generate_without_journal(void **state)
+{
+    struct result result = {0};
+    struct domain domain;
+    struct stat status;
+    int fd;
+
+    (void)state;
+    domain_setup(&domain);
+    fd = open(domain.backup, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(mkdirat(domain.folder_fd, "journal.new", 0700), 0); /* in its way */
+    assert_int_equal(generate_with(&domain, PASSPHRASE, "", fd), ERROR_OUTCOME_UNKNOWN);
+    assert_int_equal(realm_state(domain.realm), REALM_SEALED);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_true(status.st_size > 0);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_STORAGE_FAILED);
+    assert_int_equal(unlinkat(domain.folder_fd, "journal.new", AT_REMOVEDIR), 0);
+    domain_unseal(&domain);
+    close(fd);
+    domain_teardown(&domain);
+}
+
 static void test_one_at_a_time(void **state)
 {
     struct result first = {0}, second = {0};
@@ -487,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_passphrase_slot),
         cmocka_unit_test(test_key_file_gone_or_wrong),
         cmocka_unit_test(test_generate_refuses),
+        cmocka_unit_test(test_generate_without_journal),
         cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_closed_while_busy),
         cmocka_unit_test(test_seal_completes_appends),
