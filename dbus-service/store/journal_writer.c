@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 enum {
     BATCH_BYTES = 4 * 1024 * 1024,   /* of a commit's body, unless one append alone is larger */
@@ -14,6 +15,7 @@ enum {
     GROW_MIN = 256 * 1024,
     GROW_MAX = 8 * 1024 * 1024,
     ALIGNMENT = 4096,
+    ROOM_MIN = 1024 * 1024,
 };
 
 /* ---- lists ---------------------------------------------------------------------------------- */
@@ -153,6 +155,18 @@ static int batch_format(struct writer *writer, const struct writer_list *batch,
     return 0;
 }
 
+/* What the journal takes, the view must take too, or lookups would end with the disk's last block: a
+ * commit leaves room for what the view may grow by (blocks of the records, once in a while a larger
+ * directory). What cannot be found out is no reason to refuse. */
+static int room_check(int fd, size_t size)
+{
+    struct statvfs disk;
+
+    if (fstatvfs(fd, &disk) < 0)
+        return 0;
+    return (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_MIN + 4 * (uint64_t)size ? -ENOSPC : 0;
+}
+
 enum commit_outcome {
     COMMIT_DONE = 0,
     COMMIT_FAILED,   /* nothing of it is in the file */
@@ -170,6 +184,8 @@ static enum commit_outcome commit(struct writer *writer, const struct writer_lis
 
     r = batch_format(writer, batch, file, &frame);
     size = FRAME_OVERHEAD + frame.body_size;
+    if (r == 0)
+        r = room_check(file->fd, size);
     if (r == 0)
         r = writer_file_grow(file, size);
     *ret_error = r;
