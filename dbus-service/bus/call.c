@@ -589,14 +589,27 @@ int call_standard_error(struct call *call, const char *name, const char *text)
     return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "%s", text);
 }
 
+/* A state refuses every call alike: the caller is told what to do about it. */
+static bool is_state(enum error_code code)
+{
+    return code == ERROR_UNCONFIGURED || code == ERROR_SEALED || code == ERROR_REBUILDING ||
+           code == ERROR_READ_ONLY;
+}
+
 void call_fail(struct call *call, int error)
 {
+    const struct failure *failure = &call->failure;
     const char *name, *text;
+    char remedied[sizeof(failure->text) + 160];
 
     if (error < 0)
         (void)failure_from_errno(&call->failure, error, call->method ? call->method->name : "the call");
-    name = call->error_name ? call->error_name : error_name(call->failure.code);
-    text = dbus_validate_utf8(call->failure.text, NULL) ? call->failure.text : "?";
+    name = call->error_name ? call->error_name : error_name(failure->code);
+    text = dbus_validate_utf8(failure->text, NULL) ? failure->text : "?";
+    if (!call->error_name && is_state(failure->code)) {
+        (void)snprintf(remedied, sizeof(remedied), "%s; %s", text, error_remedy(failure->code));
+        text = remedied;
+    }
     finish(call, dbus_message_new_error(call->message, name, text));
 }
 
