@@ -262,7 +262,7 @@ static void test_restarting(void **state)
 static int converse_slowly(int count, const struct pam_message **messages,
                            struct pam_response **ret_answers, void *password)
 {
-    usleep(700 * 1000);
+    usleep(1700 * 1000);
     return stage_converse(count, messages, ret_answers, password);
 }
 
@@ -273,7 +273,7 @@ static void test_typing_is_not_counted(void **state)
     pid_t service = fake_start(FAKE_ANSWERS);
     pam_handle_t *pamh = NULL;
 
-    stage_reveal("t", 0, "mode=verify application=erp timeout=500");
+    stage_reveal("t", 0, "mode=verify application=erp timeout=1500");
     assert_int_equal(pam_start("t", "alice", &conversation, &pamh), PAM_SUCCESS);
     assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
     pam_end(pamh, PAM_SUCCESS);
