@@ -403,6 +403,8 @@ static int step_load(struct call *call)
         r = load_object(call);
     if (r == 0 && call->object_name)
         r = remember(&call->audit_application, call->object_name);
+    if (r == 0 && (call->method->flags & METHOD_NAMES) && name_is_valid(call_string(call, 0)))
+        r = remember(&call->audit_application, call_string(call, 0));
     if (r == 0 && call->method->subject == SUBJECT_MAPPING)
         r = load_account(call);
     if (r == 0 && call->method->subject == SUBJECT_USER)

@@ -5,7 +5,6 @@
 #include "dbus-service/bus/page.h"
 #include "dbus-service/bus/signals.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Applications looked at for one page; a caller with a role in few of many gets short pages. */
@@ -32,8 +31,6 @@ static int handle_create(struct call *call)
 
     if (!name_is_valid(name))
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "the name is not valid");
-    if (!call->audit_application && !(call->audit_application = strdup(name)))
-        return -ENOMEM;
     r = draft_parse(call, 2, DRAFT_CREATE, &draft);
     if (r == 0 && application_type_parse(call_string(call, 1), &draft.wanted.type) < 0)
         r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "a type is individual or group");
@@ -161,7 +158,8 @@ static int handle_list_own(struct call *call)
 }
 
 static const struct method methods[] = {
-    { "Create", "ssa{sv}", "o", "name type definition", "path", METHOD_READS | METHOD_WAITS,
+    { "Create", "ssa{sv}", "o", "name type definition", "path",
+      METHOD_READS | METHOD_WAITS | METHOD_NAMES,
       SUBJECT_NOTHING, OPERATION_CREATE_APPLICATION, AUDIT_APPLICATION_CREATE, handle_create },
     { "List", "su", "a(ssbst)s", "cursor limit", "applications next", METHOD_READS | METHOD_WAITS,
       SUBJECT_NOTHING, OPERATION_LIST_APPLICATIONS, AUDIT_READ, handle_list },

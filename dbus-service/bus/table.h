@@ -39,6 +39,7 @@ enum method_flags {
     METHOD_READS = 1 << 0,   /* needs readable records: state ready or read-only */
     METHOD_WAITS = 1 << 1,   /* while the keyring is being opened, waits for the outcome */
     METHOD_ENABLES = 1 << 2, /* would undo a disabling by an administrator */
+    METHOD_NAMES = 1 << 3,   /* the first argument is the name of an application that is not there yet */
 };
 
 /* Handlers and steps: 0 = answered, or will be by a callback; CALL_WAIT = will be run again from its
