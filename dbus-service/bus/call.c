@@ -11,6 +11,8 @@
 #define OPENING_WAIT_MS 5000
 /* Bytes that one message may bind: itself, and for each descriptor the value that comes through it. */
 #define MESSAGE_MAX (2 * 1024 * 1024)
+/* Applications whose questions to the name service are asked before a loop waits for the answers. */
+#define LOOP_WAITING_MAX 32
 
 static int step_identify(struct call *call);
 static int step_limit(struct call *call);
@@ -275,13 +277,7 @@ static int step_state(struct call *call)
     return 0;
 }
 
-static int name_service_failed(struct call *call)
-{
-    return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE,
-                       "the name service does not say who the caller is");
-}
-
-static int identity_result(struct call *call, int outcome)
+int call_identity(struct call *call, int outcome)
 {
     switch (outcome) {
     case IDENTITY_DONE:
@@ -289,7 +285,7 @@ static int identity_result(struct call *call, int outcome)
     case IDENTITY_PENDING:
         return CALL_WAIT;
     case IDENTITY_UNAVAILABLE:
-        return name_service_failed(call);
+        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
     default:
         return outcome;
     }
@@ -328,7 +324,7 @@ static int load_account(struct call *call)
     struct account_name *account = &call->account;
     int r;
 
-    r = identity_result(call, identity_name(&call->service->identity, &call->peer->caller,
+    r = call_identity(call, identity_name(&call->service->identity, &call->peer->caller,
                                             &call->waiter, &name));
     if (r != 0)
         return r;
@@ -359,7 +355,7 @@ static int check_named(struct call *call, const char *user)
 
     if (r != 0 || may)
         return r;
-    r = identity_result(call, identity_name(&call->service->identity, &call->peer->caller,
+    r = call_identity(call, identity_name(&call->service->identity, &call->peer->caller,
                                             &call->waiter, &name));
     return r != 0 || strcmp(name, user) == 0 ? r : refused(call);
 }
@@ -384,7 +380,7 @@ static int load_user(struct call *call)
     r = *user ? check_named(call, user) : 0;
     if (r != 0)
         return r;
-    r = identity_result(call, identity_target(&service->identity, service->realm,
+    r = call_identity(call, identity_target(&service->identity, service->realm,
                                               &call->peer->caller, call->application,
                                               *user ? user : NULL, &call->waiter, &call->target));
     if (r != 0)
@@ -414,7 +410,7 @@ static int step_load(struct call *call)
 
 static int step_roles(struct call *call)
 {
-    return identity_result(call, identity_roles(&call->service->identity, &call->peer->caller,
+    return call_identity(call, identity_roles(&call->service->identity, &call->peer->caller,
                                                 call->application, &call->waiter, &call->roles));
 }
 
@@ -482,7 +478,7 @@ int call_may(struct call *call, enum operation operation, const struct applicati
              bool *ret_allowed)
 {
     struct access_request request = { .operation = operation };
-    int r = identity_result(call, identity_roles(&call->service->identity, &call->peer->caller,
+    int r = call_identity(call, identity_roles(&call->service->identity, &call->peer->caller,
                                                  application, &call->waiter, &request.roles));
 
     if (r != 0)
@@ -490,6 +486,19 @@ int call_may(struct call *call, enum operation operation, const struct applicati
     request.individual = application && application->type == APPLICATION_INDIVIDUAL;
     *ret_allowed = access_decide(&request) == ACCESS_ALLOWED;
     return 0;
+}
+
+bool call_loop_ends(int result, unsigned *waiting)
+{
+    return result == CALL_WAIT ? ++*waiting >= LOOP_WAITING_MAX : result != 0;
+}
+
+int call_loop_result(struct call *call, int result, unsigned waiting)
+{
+    if (waiting == 0)
+        return result;
+    call->failure.code = ERROR_NONE; /* whatever it was, it is met again */
+    return CALL_WAIT;
 }
 
 /* One event for what is refused by quota, and not more than one a second: a flood is not to drown the

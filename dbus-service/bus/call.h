@@ -95,6 +95,14 @@ void call_on_written(void *userdata, const struct failure *failure, uint64_t rev
 int call_may(struct call *call, enum operation operation, const struct application *application,
              bool *ret_allowed) MUST_CHECK;
 
+/* What an outcome of identity.h means for the call: 0, CALL_WAIT, an error code, -errno. */
+int call_identity(struct call *call, int outcome) MUST_CHECK;
+/* For a loop over many applications: does the result of one of them end it? Those that must wait do not,
+ * up to a number, so that their questions are asked together; one by one, with the loop begun anew each
+ * time, all of them could take longer than the first answer is kept. Then the result of the loop. */
+bool call_loop_ends(int result, unsigned *waiting) MUST_CHECK;
+int call_loop_result(struct call *call, int result, unsigned waiting) MUST_CHECK;
+
 /* Arguments: the position-th (from 0) of the message; the signature has been checked. */
 const char *call_string(const struct call *call, unsigned position);
 uint32_t call_uint32(const struct call *call, unsigned position);

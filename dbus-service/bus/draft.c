@@ -173,34 +173,14 @@ int draft_parse(struct call *call, unsigned position, enum draft_kind kind, stru
     return r;
 }
 
-static int check_list(struct call *call, const struct name_list *names, const char *what)
-{
-    size_t unknown = 0;
-    int r;
-
-    if (names->count == 0)
-        return 0;
-    r = identity_names_known(&call->service->identity, names, &call->waiter, &unknown);
-    if (r == IDENTITY_PENDING)
-        return CALL_WAIT;
-    if (r == IDENTITY_UNAVAILABLE)
-        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
-    if (r < 0)
-        return r;
-    if (unknown < names->count)
-        return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND,
-                           "'%s' in %s is not known to this host", names->names[unknown], what);
-    return 0;
-}
-
 int draft_check_accounts(struct call *call, const struct draft *draft)
 {
-    bool none = draft->agents.count == 1 && strcmp(draft->agents.names[0], "none") == 0;
-    int r = check_list(call, &draft->users, "users");
+    const char *unknown = NULL;
+    int r = call_identity(call, identity_draft_known(&call->service->identity, &draft->wanted,
+                                                     &call->waiter, &unknown));
 
-    if (r == 0)
-        r = check_list(call, &draft->admins, "admins");
-    if (r == 0 && !none)
-        r = check_list(call, &draft->agents, "agents");
+    if (r == 0 && unknown)
+        r = failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "'%s' is not known to this host",
+                        unknown);
     return r;
 }

@@ -287,15 +287,6 @@ static int add_masked_values(struct call *call, struct values *values)
     return r;
 }
 
-static int identity_failure(struct call *call, int outcome)
-{
-    if (outcome == IDENTITY_PENDING)
-        return CALL_WAIT;
-    if (outcome == IDENTITY_UNAVAILABLE)
-        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
-    return outcome;
-}
-
 static int failure_unknown_account(struct call *call)
 {
     return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "'%s' is not known to this host",
@@ -310,7 +301,7 @@ static int check_user(struct call *call)
                             call->application, call->account.name, &call->waiter, &target);
 
     if (r != IDENTITY_DONE)
-        return identity_failure(call, r);
+        return call_identity(call, r);
     if (!target.known)
         return failure_unknown_account(call);
     if (!target.entitled)
@@ -335,7 +326,7 @@ static int check_account(struct call *call)
     account_name_format(&call->account, text);
     r = identity_names_known(&call->service->identity, &list, &call->waiter, &unknown);
     if (r != IDENTITY_DONE)
-        return identity_failure(call, r);
+        return call_identity(call, r);
     return unknown == 0 ? failure_unknown_account(call) : 0;
 }
 

@@ -69,16 +69,20 @@ static int walk(struct call *call, struct page *page, application_each each)
     size_t index = *page->cursor ? application_set_after(set, page->cursor) : 0;
     size_t count = application_set_count(set), examined = 0;
     const char *next = "";
+    unsigned waiting = 0;
     int r = 0;
 
-    while (r == 0 && index < count && page->count < page->limit && examined < EXAMINED_MAX) {
+    while (index < count && page->count < page->limit && examined < EXAMINED_MAX) {
         const struct application *application = application_set_at(set, index);
 
         r = each(call, application, page);
+        if (call_loop_ends(r, &waiting))
+            break;
         next = application->name;
         index++;
         examined++;
     }
+    r = call_loop_result(call, r, waiting);
     if (r != 0) {
         page_abandon(page);
         return r;
@@ -131,11 +135,8 @@ static int list_own_one(struct call *call, const struct application *application
     int r = identity_target(&service->identity, service->realm, &call->peer->caller, application,
                             NULL, &call->waiter, &target);
 
-    if (r == IDENTITY_PENDING)
-        return CALL_WAIT;
-    if (r == IDENTITY_UNAVAILABLE)
-        return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
-    if (r < 0)
+    r = call_identity(call, r);
+    if (r != 0)
         return r;
     if (!target.entitled || !target.found)
         return 0;

@@ -21,8 +21,9 @@ static int write_applications(struct call *call, FILE *stream)
 {
     const struct application_set *set = call->service->applications;
     char child[OBJECT_PATH_MAX];
-    bool may;
-    int r;
+    unsigned waiting = 0;
+    bool may = false;
+    int r = 0;
 
     if (!has_applications(call))
         return 0;
@@ -32,12 +33,12 @@ static int write_applications(struct call *call, FILE *stream)
         r = call_may(call, OPERATION_READ_APPLICATION, application, &may);
         if (r == 0 && may)
             r = object_path(application->name, child);
-        if (r != 0)
-            return r;
-        if (may)
+        if (call_loop_ends(r, &waiting))
+            break;
+        if (r == 0 && may)
             introspect_child(stream, child + sizeof(BUS_PATH_APPLICATION));
     }
-    return 0;
+    return call_loop_result(call, r, waiting);
 }
 
 static int write_children(struct call *call, FILE *stream)
@@ -126,20 +127,22 @@ static int write_managed(struct call *call, struct writer *writer)
 {
     const struct application_set *set = call->service->applications;
     size_t count = has_applications(call) ? application_set_count(set) : 0;
+    unsigned waiting = 0;
+    int r = 0;
 
     for (size_t i = 0; i < count; i++) {
         const struct application *application = application_set_at(set, i);
         unsigned roles;
-        int r = identity_roles(&call->service->identity, &call->peer->caller, application,
-                               &call->waiter, &roles);
 
-        if (r == IDENTITY_PENDING)
-            return CALL_WAIT;
-        if (r != IDENTITY_DONE)
-            return failure_set(&call->failure, ERROR_NAME_SERVICE_UNAVAILABLE, NULL);
-        object_write(call->service, application, roles, writer);
+        r = identity_roles(&call->service->identity, &call->peer->caller, application,
+                           &call->waiter, &roles);
+        r = call_identity(call, r);
+        if (call_loop_ends(r, &waiting))
+            break;
+        if (r == 0)
+            object_write(call->service, application, roles, writer);
     }
-    return 0;
+    return call_loop_result(call, r, waiting);
 }
 
 static int handle_managed_objects(struct call *call)
