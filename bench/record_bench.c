@@ -94,7 +94,7 @@ int main(void)
         record_seal(bench.keyring, &bench.key, 1, RECORD_LIVE, bench.value, VALUE_SIZE,
                     &bench.record, &bench.record_size) < 0)
         return EXIT_FAILURE;
-    printf("value of %zu bytes, keys in %s\n", VALUE_SIZE, keyring_memory(bench.keyring));
+    printf("value of %zu bytes, keys in %s\n", VALUE_SIZE, keyring_memory_kind(bench.keyring));
     printf("seal: AEAD alone %.2f us", measure(&bench, seal_raw));
     printf(", record %.2f us\n", measure(&bench, seal_record));
     printf("open: AEAD alone %.2f us", measure(&bench, open_raw));

@@ -293,14 +293,13 @@ int call_identity(struct call *call, int outcome)
 
 static int load_object(struct call *call)
 {
-    struct failure failure = { .code = ERROR_NONE };
+    int r;
 
     if (call->object != OBJECT_APPLICATION)
         return 0;
-    if (realm_check_readable(call->service->realm, &failure) != 0) {
-        call->failure = failure;
-        return (int)failure.code;
-    }
+    r = realm_check_readable(call->service->realm, &call->failure);
+    if (r != 0)
+        return r;
     call->application = application_set_find(call->service->applications, call->object_name);
     if (call->application)
         return 0;

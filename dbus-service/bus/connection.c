@@ -224,11 +224,6 @@ DBusConnection *connection_dbus(const struct connection *connection)
     return connection->dbus;
 }
 
-void *connection_userdata(const struct connection *connection)
-{
-    return connection->handler.userdata;
-}
-
 bool connection_is_open(const struct connection *connection)
 {
     return !connection->closed && dbus_connection_get_is_connected(connection->dbus);

@@ -43,7 +43,6 @@ struct connection *connection_ref(struct connection *connection);
 void connection_unref(struct connection *connection);
 
 DBusConnection *connection_dbus(const struct connection *connection);
-void *connection_userdata(const struct connection *connection);
 bool connection_is_open(const struct connection *connection);
 /* Sends, and at once if the socket takes it. 0, -ENOTCONN, -ENOMEM. */
 int connection_send(struct connection *connection, DBusMessage *message);

@@ -64,11 +64,6 @@ void keyring_generation(const struct keyring *keyring, size_t index,
     *ret_info = keyring->generations[index].info;
 }
 
-const char *keyring_memory(const struct keyring *keyring)
-{
-    return key_pool_kind(keyring->pool);
-}
-
 static void keyed_hash(const uint8_t key[KEY_SIZE], const struct iovec *parts, size_t count,
                        uint8_t ret_hash[32])
 {

@@ -97,9 +97,6 @@ uint64_t keyring_epoch(const struct keyring *keyring);
 const char *keyring_memory_kind(const struct keyring *keyring); /* key_pool_kind() */
 void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info);
 
-/* How its keys are kept in memory, for the log: see key_pool_kind(). */
-const char *keyring_memory(const struct keyring *keyring);
-
 struct generation_info {
     uint32_t number;
     uint8_t id[GENERATION_ID_SIZE];

@@ -58,7 +58,7 @@ static void test_facts(void **state)
     assert_int_equal(keyring_active_generation(keyring), 1);
     assert_int_equal(keyring_generations(keyring), 1);
     assert_int_equal(keyring_epoch(keyring), 1);
-    assert_string_equal(keyring_memory(keyring), key_pool_kind(keyring->pool));
+    assert_string_equal(keyring_memory_kind(keyring), key_pool_kind(keyring->pool));
     keyring_generation(keyring, 0, &info);
     assert_int_equal(info.number, 1);
     keyring_backup_info(keyring, &backup);
