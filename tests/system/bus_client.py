@@ -132,8 +132,9 @@ def padded(data, size=8):
 def field(code, kind, text):
     return (bytes([code, len(kind)]) + kind + b'\0'
             + (struct.pack('<I', len(text)) if kind != b'g' else bytes([len(text)])) + text + b'\0')
-def message(serial, path, interface, member, signature=b'', body=b'', sender=b'', flags=0):
+def message(serial, path, interface, member, signature=b'', body=b'', sender=b'', destination=b'', flags=0):
     fields = [field(1, b'o', path), field(2, b's', interface), field(3, b's', member)]
+    fields += [field(6, b's', destination)] if destination else []
     fields += [field(7, b's', sender)] if sender else []
     fields += [field(8, b'g', signature)] if signature else []
     # The last one is not padded within the array.
