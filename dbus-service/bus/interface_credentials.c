@@ -18,7 +18,8 @@ static int load_mapping(struct call *call, struct mapping **ret_mapping)
         return failure_set(&call->failure, ERROR_APPLICATION_DISABLED,
                            "application '%s' is disabled", application);
     if (!target->known)
-        return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "no user '%s'", target->user);
+        return failure_set(&call->failure, ERROR_ACCOUNT_NOT_FOUND, "no user '%s'",
+                           call_string(call, 1));
     if (!target->entitled)
         return failure_set(&call->failure, ERROR_NOT_APPLICATION_USER,
                            "'%s' is not one of the users of application '%s'", target->user,

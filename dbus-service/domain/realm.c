@@ -327,6 +327,8 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
 
     set_state(realm, REALM_SEALED);
     keyring_free(STEAL(realm->keyring));
+    if (!task->done) /* nobody asked for it to be built again: only the audit can tell why it was not */
+        on_log_event(realm, LOG_EVENT_DAMAGED, reason->text);
     if (task->backup_fd >= 0)
         failure_set(&failure, ERROR_OUTCOME_UNKNOWN,
                     "the master secret and its backup are made (keep the backup), but the service is "
