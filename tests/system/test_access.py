@@ -244,6 +244,32 @@ answer(seen)
          'dave': [[], 0, []], 'gate': [['erp'], 5, []]}
 
 
+@pytest.mark.parametrize('door', ('bus', 'direct'))
+def test_roles_of_one_application_are_none_in_another(peopled, door):
+    """carol administers erp, gate is its agent, alice its user; not so of another, of the same making."""
+    result = bus_client.run(peopled, ROWS + f'''
+root, result = Door(), {{}}
+prepare(root)
+OTHER = ROOT + '/application/apart'
+root.attempt(OTHER, 'Application', 'Delete', '')
+assert create(root, 'apart', users=names('user:bob'), admins=names('user:sam'), agents=names('user:dave')) == 'ok'
+assert set_mapping(root, 'user:bob', 'B', path=OTHER) == 'ok'
+for person in ('carol', 'gate', 'alice'):
+    ERP = OTHER
+    door = connect_as(person, {door!r})
+    result[person] = [ask(door) for row, ask in ROWS.items()
+                      if row.startswith('Application.') and 'group' not in row and 'listed' not in row
+                      and 'Mapping' not in row]
+    result[person] += [door.attempt(OTHER, 'Application', member, 's', 'user:bob') for member in
+                       ('ShowMapping', 'EnableMapping', 'DisableMapping', 'DeleteMapping')]
+    result[person] += [set_mapping(door, 'user:bob', 'X', path=OTHER), set_mapping(door, '', 'X', path=OTHER),
+                       lookup(door, 'bob', 'apart'), verify(door, b'secret', 'bob', 'apart'),
+                       own_property(OTHER, 'Application', 'Fields')(door)]
+answer(result)
+''')
+    assert {outcome for outcomes in result.values() for outcome in outcomes} == {'AccessDenied'}, result
+
+
 def test_disabled_by_an_administrator(peopled):
     """By whichever administrator; its user neither enables it nor makes it anew."""
     assert bus_client.run(peopled, ROWS + '''

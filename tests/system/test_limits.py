@@ -62,7 +62,8 @@ def comes_back(world, before, kilobytes=8192):
     wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back', 20)
     after = held(world)
     print(f'before {before}, after {after}')
-    assert after[0] <= before[0] + kilobytes
+    # A sanitizer keeps what was freed.
+    assert world.sanitized or after[0] <= before[0] + kilobytes
 
 
 @pytest.mark.parametrize('kind', ('silent', 'half', 'authenticated'))
@@ -126,7 +127,7 @@ print(sent)
     print(f'{door}: p50 alone {alone:.0f} us, flooded {flooded:.0f} us, by the other door {other:.0f} us, '
           f'{sent} bytes sent, {most}')
     assert sent > 20000
-    assert most[0] < before[0] + 65536
+    assert furnished.sanitized or most[0] < before[0] + 65536
     comes_back(furnished, before, 16384)
 
 
