@@ -8,6 +8,7 @@
 #define USER_BUCKETS 256
 #define GUESS_BUCKETS 1024
 #define GUESS_WAYS 4
+#define ROOT_SHARE 16
 
 struct quota_user {
     struct quota_user *next;
@@ -102,9 +103,12 @@ static void user_put(struct quota *quota, struct quota_user **link)
 
 int quota_connection_begin(struct quota *quota, uid_t uid)
 {
+    unsigned limit = quota->limits.connections;
     struct quota_user *user;
 
-    if (quota->connections >= quota->limits.connections)
+    if (uid != 0)
+        limit -= limit / ROOT_SHARE;
+    if (quota->connections >= limit)
         return -EDQUOT;
     user = user_get(quota, uid);
     if (!user)

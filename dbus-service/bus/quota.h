@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* How much of the service one user may hold: direct connections, calls in progress and their bytes,
- * requests per second, and wrong guesses. Counted per uid; root counts like everybody else. Times are
+ * requests per second, and wrong guesses. Counted per uid; root counts like everybody else, but the last
+ * sixteenth of all connections is his: a few uids must not keep every log-in from this door. Times are
  * milliseconds of any monotonic clock, given by the caller, so nothing here asks the kernel. */
 #ifndef BUS_QUOTA_H
 #define BUS_QUOTA_H

@@ -48,6 +48,21 @@ static void test_connections(void **state)
     assert_int_equal(quota_connection_begin(quota, BOB), 0);
 }
 
+static void test_connections_of_root(void **state)
+{
+    struct quota *quota = *state;
+    struct quota_limits wider = limits;
+
+    wider.connections = wider.connections_per_user = 32;
+    quota_set_limits(quota, &wider);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(quota_connection_begin(quota, i % 2 ? ALICE : BOB), 0);
+    assert_int_equal(quota_connection_begin(quota, ALICE), -EDQUOT);
+    assert_int_equal(quota_connection_begin(quota, 0), 0);
+    assert_int_equal(quota_connection_begin(quota, 0), 0);
+    assert_int_equal(quota_connection_begin(quota, 0), -EDQUOT);
+}
+
 static void test_calls_in_progress(void **state)
 {
     struct quota *quota = *state;
@@ -140,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connections_of_root, setup, teardown),
         cmocka_unit_test_setup_teardown(test_calls_in_progress, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
