@@ -222,7 +222,7 @@ def test_no_core_and_no_look_into_the_process(world):
                          f'ls /proc/{pid}/{name} && setpriv --reuid mastersecret --regid mastersecret '
                          f'--clear-groups head -c 1 /proc/{pid}/{name}', check=False).returncode
     begin, folder = time.time(), os.readlink(world.path(f'/proc/{pid}/cwd'))
-    world.run(f'ulimit -c unlimited; kill -SEGV {pid}')
+    world.run(f'ulimit -c unlimited; kill -ABRT {pid}')
     wait_until(lambda: not os.path.exists(world.path(f'/proc/{pid}')), 'the service to end')
     new = world.run(f'find {folder} -maxdepth 1 -newerct @{begin:.0f} -name "*core*" -type f -size +0').stdout
     assert new == ''
