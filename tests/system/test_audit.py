@@ -168,7 +168,8 @@ answer([lookup(door, 'alice'), lookup(door, 'bob'), door.attempt(ERP, 'Applicati
 
 
 FORGED = ('x" error=None\nMar  1 00:00:00 mastersecretd[1]: MS0201 lookup ok uid=0', 'a\\x22b', 'tab\tbell\a',
-          'line\u2028separator\u2029', '\x85next', '\x9bc1', 'x' * 255, '<0>kernel', '%n%s%d', 'ü€😀')
+          'line\u2028separator\u2029', '\x85next', '\x9bc1', 'x' * 255, '<0>kernel', '%n%s%d',
+          'x" user="root" detail="ok', 'x\\', 'ü€😀')
 
 
 def test_names_cannot_forge_a_line(furnished):
