@@ -17,8 +17,7 @@
 enum {
     VIEW_FORMAT = 1,
     BLOCK_SIZE = 4096,
-    CACHE_SERVING = 1024, /* buckets: 6 MiB */
-    CACHE_BULK = 1024,
+    CACHE_BUCKETS = 1024, /* 6 MiB; more make a bulk load slower */
     PAGE_NAMES = 64,
     PAGE_SIZE_MAX = PAGE_NAMES * (2 + RECORD_NAME_MAX),
     INDEX_KEY_SIZE = 2 + RECORD_SCOPE_SIZE,
@@ -118,7 +117,7 @@ static int db_del(struct view *view, datum key)
 /* By descriptor, so that the folder may be out of reach by path. */
 static int db_open(int folder_fd, bool bulk, GDBM_FILE *ret_db)
 {
-    size_t cache = bulk ? CACHE_BULK : CACHE_SERVING;
+    size_t cache = CACHE_BUCKETS;
     int flags = GDBM_WRCREAT | GDBM_NOLOCK | GDBM_CLOERROR | (bulk ? GDBM_NOMMAP : 0);
     GDBM_FILE db;
     int fd;
@@ -985,7 +984,7 @@ int view_bulk_end(struct view *view)
     if (r < 0)
         return view_result(view, r);
     view->bulk = false;
-    /* Opened anew for mapped access; this also gives the big cache back. */
+    /* Opened anew for mapped access; the tails' memory is given back. */
     if (gdbm_close(STEAL(view->db)))
         return view_result(view, -EBADMSG);
     malloc_trim(0);
