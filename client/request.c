@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 enum mastersecret_error request_check_name(struct mastersecret *context, const char *what,
                                            const char *name)
@@ -70,26 +71,25 @@ enum mastersecret_error value_pipe_take(struct mastersecret *context, struct sec
                                         struct secret **ret_value)
 {
     CLEANUP_SECRET struct secret *value = NULL;
-    ssize_t count;
+    int size = 0;
 
     close(steal_fd(&pipe->write_fd));
-    if (secret_new(VALUE_MAX_BYTES + 1, &value) < 0)
+    /* The whole value is there once the reply is, so its size can be asked for. */
+    if (ioctl(pipe->read_fd, FIONREAD, &size) < 0 || size > VALUE_MAX_BYTES)
+        return context_refuse(context, MASTERSECRET_BAD_DESCRIPTOR, "cannot read a pipe");
+    if (secret_new((size_t)size + 1, &value) < 0)
         return MASTERSECRET_OUT_OF_MEMORY;
-    /* Everything is there once the reply is; an end still open elsewhere (in a child forked
-     * meanwhile) shows as EAGAIN. */
-    while (value->length < VALUE_MAX_BYTES) {
-        count = read(pipe->read_fd, value->bytes + value->length, VALUE_MAX_BYTES - value->length);
+    while (value->length < (size_t)size) {
+        ssize_t count = read(pipe->read_fd, value->bytes + value->length,
+                             (size_t)size - value->length);
+
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
-            break;
+            return context_refuse(context, MASTERSECRET_BAD_DESCRIPTOR, "a value was cut short");
         value->length += (size_t)count;
     }
-    /* Only what is needed is kept. */
-    if (secret_new(value->length + 1, ret_value) < 0)
-        return MASTERSECRET_OUT_OF_MEMORY;
-    if (secret_append(*ret_value, value->bytes, value->length) < 0)
-        return context_refuse(context, MASTERSECRET_OUT_OF_MEMORY, "a value lost its memory");
+    *ret_value = STEAL(value);
     return MASTERSECRET_OK;
 }
 
