@@ -110,7 +110,8 @@ class World:
         """Ends the service and waits until it is gone; the next call activates a new one."""
         pid = self.service_pid()
         assert pid, 'the service does not run'
-        self.run(['kill', f'-{signal_name}', str(pid)])
+        # A test may have left it stopped.
+        self.run(f'kill -{signal_name} {pid}; kill -CONT {pid} 2>/dev/null || :')
         wait_until(lambda: not os.path.exists(self.path(f'/proc/{pid}')), 'the service to end')
 
     def start_service(self):

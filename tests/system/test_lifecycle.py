@@ -259,7 +259,8 @@ answer([told(lambda: set_mapping(door, 'user:alice', 'second')), door.state(), p
     assert result[0] in ('StorageFailed', 'OutcomeUnknown', 'ReadOnly')
     assert result[1:5] == ['read-only', 'ReadOnly', 'firstfirst', 'ReadOnly']
     assert result[5][0] == 'ReadOnly' and 'restart' in result[5][1]
-    assert any('MS0104' in line and 'read-only' in line for line in world.audit())
+    wait_until(lambda: any('MS0104' in line and 'read-only' in line for line in world.audit()),
+               'the event')
     world.run('kill $(pidof strace)')
     strace.wait()
     # The sync is never repeated by itself, though it would succeed now.
