@@ -87,7 +87,7 @@ static int send_masked(struct call *call, const struct mapping *mapping)
     const struct mapping_value *values[DESCRIPTORS_MAX];
     int r = 0;
 
-    /* All are found before any is sent: an error leaves every pipe empty. */
+    /* All are found before any is sent: what is missing leaves every pipe empty. */
     for (size_t i = 0; i < set->count && r == 0; i++)
         r = masked_value(call, set->items[i].name, mapping, &values[i]);
     for (size_t i = 0; i < set->count && r == 0; i++)

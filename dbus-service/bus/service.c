@@ -22,6 +22,8 @@
 
 /* How long a stop may take before it is given up, and how long replies get to leave. */
 #define STOP_WAIT_MS 25000
+#define LOCK_WAIT_MS 5000
+#define LOCK_PAUSE_MS 20
 #define FLUSH_STEP_MS 10
 #define FLUSH_STEPS 100
 
@@ -366,12 +368,26 @@ static int start_handles(struct service *service)
     return r;
 }
 
-/* One service per state folder: the lock goes with the process. */
+/* One service per state folder: the lock goes with the process. One that is ending may still hold it when
+ * the bus starts the next, so it is waited for; nothing runs yet that this could hold up. */
+static int lock_folder(int fd)
+{
+    const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000 * 1000 };
+
+    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_PAUSE_MS) {
+        if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS)
+            return -errno;
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int open_folder(struct service *service)
 {
     const char *path = service->paths->state_folder;
     struct stat status;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int r;
 
     service->folder_fd = fd;
     if (fd < 0 || fstat(fd, &status) < 0)
@@ -379,9 +395,8 @@ static int open_folder(struct service *service)
     if (status.st_uid != geteuid() || (status.st_mode & 0077))
         return complain("use (it must be ours alone, mode 0700)", path, -EPERM);
     service->lock_fd = openat(fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (service->lock_fd < 0 || flock(service->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return complain("lock (is another mastersecretd running?)", path, -errno);
-    return 0;
+    r = service->lock_fd < 0 ? -errno : lock_folder(service->lock_fd);
+    return r < 0 ? complain("lock (is another mastersecretd running?)", path, r) : 0;
 }
 
 static int start_domain(struct service *service)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ENTRIES_MAX 4096
+#define ENTRIES_MAX 32768 /* more than the lists of all applications name on any real site */
 #define BUCKETS 4096
 #define QUESTIONS_MAX 256  /* that wait for an answer */
 #define WORKERS_MAX 2

@@ -33,7 +33,7 @@ struct account_waiter {
     void *userdata;
 };
 
-/* Answers live `lifetime_ms` (the configuration's name-cache; unknown names 1/4 of it). At most 4096
+/* Answers live `lifetime_ms` (the configuration's name-cache; unknown names 1/4 of it). At most 32768
  * entries are kept. */
 int account_cache_new(uv_loop_t *loop, struct work_queue *work, unsigned lifetime_ms,
                       struct account_cache **ret_cache) MUST_CHECK;

@@ -387,9 +387,9 @@ static void reopen_if_damaged(struct realm *realm)
 
     if (!realm->view_damaged || !realm->log || realm->task || realm->closing)
         return;
-    realm->view_damaged = false;
     if (task_new(realm, NULL, NULL, &task, &failure) != 0)
-        return;
+        return; /* no memory: tried again when something else ends */
+    realm->view_damaged = false;
     realm->task = task;
     set_state(realm, REALM_REBUILDING);
     log_close(STEAL(realm->log), journal_begin, task);
