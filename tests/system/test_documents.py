@@ -129,6 +129,9 @@ def test_python_and_c_examples(erp):
     assert 'revision' in erp.run(['/usr/bin/python3', '-B', f'{examples}/set.py', 'erp', 'BOB01', 'password'],
                                  user='bob', input='of bob').stdout
     erp.run(f'cc -Wall -Werror -o /tmp/lookup {examples}/lookup.c $(pkg-config --cflags --libs dbus-1)')
+    shown = '#include <mastersecret.h>\nvoid log_in(const char *, const struct mastersecret_field *);\n' \
+        f"void shown(void);\nvoid shown(void)\n{{\n{blocks(README, 'c')[0]}}}\n"
+    erp.run('cc -Wall -Wextra -Werror -x c -c -o /tmp/shown.o -', input=shown)
     assert 'ALICE01' in erp.run(['/tmp/lookup', 'erp', 'password'], user='alice').stdout
     assert erp.run(['/tmp/lookup', 'erp', 'password'], user='dave', check=False).returncode
 
