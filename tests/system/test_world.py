@@ -151,5 +151,8 @@ def test_comes_up_quickly():
 
 def test_a_world_in_a_world():
     """As on a machine whose root is an overlay already."""
+    with open('/proc/mounts', encoding='utf-8') as mounts:
+        if any(line.split()[1:3] == ['/', 'overlay'] for line in mounts):
+            pytest.skip('the kernel stacks two overlays, and / is one already')
     subprocess.run([TOOL, 'run', *OPTIONS, '--', TOOL, 'run', *OPTIONS, '--', 'busctl', 'list'],
                    stdout=subprocess.DEVNULL, check=True)

@@ -77,6 +77,8 @@ def _write(path, text, mode=0o644):
 
 def listen_for_log():
     """A process of its own takes what syslog(3) sends, one line for each message."""
+    with open('/proc/sys/net/unix/max_dgram_qlen', 'w', encoding='ascii') as length:
+        length.write('512')  # as systemd sets it at boot; the kernel's own is 10
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     listener.bind('/dev/log')
