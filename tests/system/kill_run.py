@@ -261,7 +261,9 @@ class Mappings(Writer):
 
 
 class Applications(Writer):
-    """States: (description, enabled, labels, secret of alice) or None."""
+    """States: (description, enabled, labels, alice's (external user, secret)) or None. The external
+    user is another one each time: it tells two values apart while the application is disabled and
+    nothing can be looked up."""
 
     def __init__(self, number, user, door, seed):
         super().__init__(number, user, door, seed)
@@ -279,9 +281,9 @@ class Applications(Writer):
         if roll < 0.15:
             return None, (path, 'Application', 'Delete', ''), None
         if roll < 0.45:
-            data = self.bytes()
-            return (text, enabled, labels, data), (
-                path, 'Application', 'SetMapping', 'ssa{ss}a{sh}', 'user:alice', 'ALICE', texts()), data
+            data, external = self.bytes(), 'X' + self.unique()
+            return (text, enabled, labels, (external, data)), (
+                path, 'Application', 'SetMapping', 'ssa{ss}a{sh}', 'user:alice', external, texts()), data
         if roll < 0.65:
             return (text, not enabled, labels, secret), (
                 path, 'Application', 'Disable' if enabled else 'Enable', ''), None
@@ -300,11 +302,13 @@ class Applications(Writer):
         for state in allowed:
             if seen != (state and state[:3]):
                 continue
-            if state is None or (bool(mapping) == bool(state[3]) and secret in (state[3], None)):
+            if state is None or (mapping is None and state[3] is None):
+                return state
+            if mapping and state[3] and mapping[0] == state[3][0] and secret in (state[3][1], None):
                 return state
         return self.fail(key, [a and (*a[:3], a[3] and 'a secret') for a in allowed],
                          (seen, mapping, secret and f'a secret of {len(secret)} bytes, these have '
-                          f'{[len(a[3]) for a in allowed if a and a[3]]}'))
+                          f'{[len(a[3][1]) for a in allowed if a and a[3]]}'))
 
     def end(self):
         root = Caller('root', 'bus')
