@@ -20,4 +20,4 @@ dist_man_MANS = \
     doc/man/org.mastersecret1.Manager.5 \
     doc/man/org.mastersecret1.Secret.5 \
     doc/man/pam_mastersecret.8
-EXTRA_DIST +=
+EXTRA_DIST += doc/TESTING
