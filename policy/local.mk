@@ -48,7 +48,11 @@ security-score: $(systemunit_DATA)
 pamsampledir = $(docdir)/pam
 pamsample_DATA = \
     %D%/pam/README \
+    %D%/pam/login-verify \
     %D%/pam/pam.conf \
+    %D%/pam/postgresql-verify \
+    %D%/pam/sshd-verify \
     %D%/pam/su-authtok \
-    %D%/pam/su-verify
+    %D%/pam/su-verify \
+    %D%/pam/sudo-verify
 EXTRA_DIST += $(pamsample_DATA)

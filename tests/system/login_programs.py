@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs that let people in, as a machine has them, in a world in which the samples are their
+stacks. attempt() makes one login by one of them; attempts() one by each, at once."""
+import concurrent.futures
+import json
+import re
+import time
+from typing import NamedTuple
+
+SAMPLES = '/usr/share/doc/mastersecret/pam'
+SECRET = "Tr0ub4dor&3 'canary'"
+ASKPASS = '/usr/local/libexec/askpass'
+KEY = '/root/.ssh/id_ed25519'
+POSTGRES = '/tmp/postgresql'
+
+# What runs in the world to type at a terminal of its own: a list of (what to wait for, what to type
+# then). It ends when the program does, or says one of the words that end it.
+TERMINAL = r'''
+import json, os, pty, re, select, sys, time
+talk = json.load(sys.stdin)
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(talk['command'][0], talk['command'])
+said, seen, deadline = b'', 0, time.monotonic() + talk['seconds']
+steps, end = talk['steps'], talk['end'].encode()
+while time.monotonic() < deadline and not re.search(end, said):
+    if steps and (found := re.search(steps[0][0].encode(), said[seen:])):
+        seen += found.end()
+        os.write(terminal, steps.pop(0)[1].encode() + b'\n')
+    if select.select([terminal], [], [], 0.1)[0]:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            break
+os.close(terminal)
+os.kill(pid, 9)
+sys.stdout.buffer.write(said)
+'''
+
+
+class Attempt(NamedTuple):
+    """said: what the command put out in the session, '' if there was none."""
+    said: str
+    errors: str
+    seconds: float
+
+
+def furnish(world):
+    """Application erp with a mapping of alice; an sshd; a PostgreSQL with roles like the users."""
+    world.run(['mastersecret', 'app', 'create', 'erp', '--users', 'clerks', '--admins', 'appadmins',
+               '--field', 'user', '--field', 'password:masked', '--field', 'client', '--agents',
+               'user:postgres', '--enable'])
+    world.run(['mastersecret', 'map', 'set', 'erp', '--external', 'ALICE01', '--field', 'client=100',
+               '--stdin'], user='alice', input=SECRET)
+    # su's own delay of a refusal hides how long the module took.
+    world.write('/etc/default/su', 'FAIL_DELAY 0\n')
+    world.write('/etc/sudoers.d/world', 'Defaults passwd_tries=1, lecture=never\n'
+                '%clerks ALL=(ALL) ALL\n', 0o440)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(start_sshd, world), pool.submit(start_postgresql, world)]:
+            done.result()
+    return world
+
+
+def start_sshd(world):
+    world.run(['install', '-d', '/run/sshd', '/usr/local/libexec'])
+    world.write(ASKPASS, '#!/bin/sh\nprintf "%s\\n" "$PASSWORD"\n', 0o755)
+    world.run(f'install -d -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f {KEY} && '
+              f'cp {KEY}.pub /etc/ssh/keys && cp {KEY} /etc/ssh/host_key')
+    world.write('/etc/ssh/world_config', '''ListenAddress 127.0.0.1
+HostKey /etc/ssh/host_key
+AuthorizedKeysFile /etc/ssh/keys
+UsePAM yes
+PasswordAuthentication yes
+KbdInteractiveAuthentication yes
+''')
+    world.run(['/usr/sbin/sshd', '-f', '/etc/ssh/world_config', '-E', '/var/log/sshd.log'])
+
+
+def start_postgresql(world):
+    """A cluster on a tmpfs that trusts its superuser; everybody else comes through PAM."""
+    world.run(f'''install -d -o postgres -m 700 {POSTGRES} && cd {POSTGRES} &&
+PATH=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH
+postgres() {{ setpriv --reuid postgres --regid postgres --init-groups "$@"; }}
+postgres initdb -D {POSTGRES} -A trust --no-sync >/dev/null
+printf '%s\n' "local all postgres trust" "host all all 127.0.0.1/32 pam pamservice=postgresql" \
+    >pg_hba.conf
+printf '%s\n' "fsync=off" "unix_socket_directories='/tmp'" "listen_addresses='127.0.0.1'" \
+    >>postgresql.conf
+postgres pg_ctl -D {POSTGRES} -l {POSTGRES}/log -w start >/dev/null
+psql -qh /tmp -U postgres -c "create role alice login" -c "create role bob login" postgres''')
+
+
+def stack(world, sample, service, *changes):
+    """Makes a sample, changed by (old, new) pairs, the stack of a program."""
+    text = world.read(f'{SAMPLES}/{sample}')
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    world.write(f'/etc/pam.d/{service}', text)
+
+
+def _run(world, arguments, user='root', **options):
+    done = world.run(arguments, user=user, check=False, **options)
+    return (done.stdout if done.returncode == 0 else ''), done.stderr
+
+
+def terminal(world, command, steps, end='$^', user='root', seconds=40):
+    talk = {'command': command, 'steps': steps, 'end': end, 'seconds': seconds}
+    return world.run(['/usr/bin/python3', '-c', TERMINAL], user=user, input=json.dumps(talk)).stdout
+
+
+def su(world, user, password, command, *options):
+    return _run(world, ['su', *options, user, '-c', command], user='dave', input=password + '\n')
+
+
+def su_login(world, user, password, command):
+    return su(world, user, password, command, '-')
+
+
+def sudo(world, user, password, command):
+    return _run(world, ['sudo', '-S', '-k', '-p', '', 'sh', '-c', command], user=user,
+                input=password + '\n')
+
+
+def login(world, user, password, command):
+    # What is typed is echoed, and must not look like the answer.
+    typed = f"echo '<''<'\"$({command})\"'>''>'; exit"
+    said = terminal(world, ['login', user], [('assword: ', password), (r'[$#] $', typed)],
+                    'Login incorrect|failure|<<[^>]*>>')
+    found = re.search('<<(.*)>>', said, re.S)
+    return (found[1].replace('\r', '') + '\n' if found else ''), said
+
+
+def _ssh(method):
+    def ssh(world, user, password, command):
+        return _run(world, ['env', f'SSH_ASKPASS={ASKPASS}', 'SSH_ASKPASS_REQUIRE=force',
+                            f'PASSWORD={password}', 'ssh', '-F', 'none', '-i', KEY,
+                            '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
+                            '-o', 'LogLevel=ERROR', '-o', 'NumberOfPasswordPrompts=1',
+                            '-o', f'PreferredAuthentications={method}', f'{user}@127.0.0.1', command])
+    return ssh
+
+
+def psql(world, user, password, _):
+    return _run(world, ['env', f'PGPASSWORD={password}', 'psql', '-h', '127.0.0.1', '-U', user,
+                        '-Atc', 'select current_user', 'postgres'])
+
+
+# Program, its driver, the samples' part of its name, its service.
+PROGRAMS = {
+    'su': (su, 'su', 'su'),
+    'login': (login, 'login', 'login'),
+    'sudo': (sudo, 'sudo', 'sudo'),
+    'sshd password': (_ssh('password'), 'sshd', 'sshd'),
+    'sshd keyboard-interactive': (_ssh('keyboard-interactive'), 'sshd', 'sshd'),
+    'sshd publickey': (_ssh('publickey'), 'sshd', 'sshd'),
+    'PostgreSQL': (psql, 'postgresql', 'postgresql'),
+}
+
+
+def stacks(world, mode, *changes):
+    """The samples of a mode, for all programs."""
+    for _, sample, service in PROGRAMS.values():
+        stack(world, f'{sample}-{mode}', service, *changes)
+
+
+def attempt(world, program, user, password, command='id -un'):
+    start = time.monotonic()
+    said, errors = PROGRAMS[program][0](world, user, password, command)
+    return Attempt(said, errors, time.monotonic() - start)
+
+
+def attempts(world, user, password):
+    """{program: Attempt}"""
+    with concurrent.futures.ThreadPoolExecutor(len(PROGRAMS)) as pool:
+        running = {program: pool.submit(attempt, world, program, user, password)
+                   for program in PROGRAMS}
+        return {program: future.result() for program, future in running.items()}

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every program that lets people in, with the samples as installed, in every state of the mapping and
+the service: each login ends as the stack says, and trouble costs it no more than the deadline."""
+from typing import Callable, NamedTuple
+
+import pytest
+
+import login_programs
+from login_programs import PROGRAMS, SECRET
+from conftest import wait_until
+
+pytestmark = pytest.mark.service
+
+DEADLINE = 1.0
+# All programs at once on a busy machine; what waits for libdbus or for the bus waits 25 s.
+ALLOWANCE = 6.0
+
+
+class State(NamedTuple):
+    """What is different about world and login, and who is let in. Nobody asks about a login with a
+    key, which the samples leave to the other modules."""
+    let_in: tuple = ()
+    user: str = 'alice'
+    password: str = SECRET
+    begin: Callable = lambda world: None
+    end: Callable = lambda world: None
+    unavailable: str = ''
+    in_trouble: bool = False
+
+
+ALL = tuple(PROGRAMS)
+KEY = ('sshd publickey',)
+
+
+def disable(world):
+    world.run(['mastersecret', 'map', 'disable', 'erp'], user='alice')
+
+
+def enable(world):
+    world.run(['mastersecret', 'map', 'enable', 'erp'], user='alice')
+
+
+def seal(world):
+    world.run(['mastersecret', 'secret', 'seal'])
+
+
+def unseal(world):
+    world.run(['mastersecret', 'secret', 'unseal'])
+
+
+def stop(world):
+    world.run(['kill', '-STOP', str(world.service_pid())])
+
+
+def go_on(world):
+    world.run(['kill', '-CONT', str(world.service_pid())])
+
+
+def remove(world):
+    """Nothing runs, and nothing can be started."""
+    world.run(['mv', world.daemon, world.daemon + '.away'])
+    world.kill_service()
+
+
+def put_back(world):
+    world.run(['mv', world.daemon + '.away', world.daemon])
+    world.start_service()
+
+
+STATES = {
+    'right password': State(ALL),
+    'wrong password': State(KEY, password='wrong'),
+    'local password': State(KEY, password='alice-login'),
+    'disabled mapping': State(KEY, begin=disable, end=enable),
+    'stranger': State(KEY, user='bob', password='bob-login'),
+    # It answers, so unavailable=ignore does not cover it.
+    'sealed service': State(KEY, begin=seal, end=unseal),
+    'sealed service, ignore': State(KEY, begin=seal, end=unseal, unavailable='ignore'),
+    'stopped service': State(KEY, begin=stop, end=go_on, in_trouble=True),
+    'stopped service, ignore': State(ALL, begin=stop, end=go_on, unavailable='ignore',
+                                     in_trouble=True),
+    'no service': State(KEY, begin=remove, end=put_back, in_trouble=True),
+    'no service, ignore': State(ALL, begin=remove, end=put_back, unavailable='ignore',
+                                in_trouble=True),
+}
+
+
+@pytest.fixture(name='machine', scope='module')
+def make_machine(shared_world):
+    return login_programs.furnish(shared_world)
+
+
+def set_stacks(machine, unavailable):
+    """The samples as they are; with ignore somebody must be left to decide, and lets everybody in."""
+    changes = (('application=erp', f'application=erp unavailable={unavailable}\n'
+                'auth      required    pam_permit.so'),) if unavailable else ()
+    login_programs.stacks(machine, 'verify', *changes)
+
+
+@pytest.fixture(name='usual', scope='module')
+def measure_usual(machine):
+    """How long each program takes when all is well."""
+    set_stacks(machine, '')
+    return login_programs.attempts(machine, 'alice', SECRET)
+
+
+@pytest.fixture(name='logins', scope='module', params=STATES)
+def log_in(request, machine, usual):
+    """(state, {program: Attempt})"""
+    state = STATES[request.param]
+    set_stacks(machine, state.unavailable)
+    state.begin(machine)
+    try:
+        return state, login_programs.attempts(machine, state.user, state.password)
+    finally:
+        state.end(machine)
+        wait_until(lambda: machine.run(['mastersecret', 'get', 'erp'], user='alice',
+                                       check=False).returncode == 0, 'the service to be well again')
+
+
+def test_every_program_ends_as_the_stack_says(logins):
+    state, attempts = logins
+    sessions = {program: attempt.said for program, attempt in attempts.items()}
+    users = {program: 'root\n' if program == 'sudo' else f'{state.user}\n' for program in PROGRAMS}
+    assert sessions == {program: users[program] if program in state.let_in else ''
+                        for program in PROGRAMS}
+
+
+def test_cockpit_15662_omarchy_8747_absent_service_costs_the_deadline_at_most(logins, usual):
+    state, attempts = logins
+    longer = {program: round(attempt.seconds - usual[program].seconds, 1)
+              for program, attempt in attempts.items()}
+    limit = ALLOWANCE + (DEADLINE if state.in_trouble else 0)
+    assert {program: seconds for program, seconds in longer.items() if seconds > limit} == {}
