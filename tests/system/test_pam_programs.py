@@ -25,12 +25,15 @@ class State(NamedTuple):
     password: str = SECRET
     begin: Callable = lambda world: None
     end: Callable = lambda world: None
-    unavailable: str = ''
+    changes: tuple = ()
     in_trouble: bool = False
 
 
 ALL = tuple(PROGRAMS)
 KEY = ('sshd publickey',)
+# A module behind that lets everybody in tells PAM_IGNORE from a refusal, which look the same alone.
+FAIL, IGNORE = ((('application=erp', f'application=erp{option}\nauth      required    pam_permit.so'),)
+                for option in ('', ' unavailable=ignore'))
 
 
 def disable(world):
@@ -76,13 +79,11 @@ STATES = {
     'stranger': State(KEY, user='bob', password='bob-login'),
     # It answers, so unavailable=ignore does not cover it.
     'sealed service': State(KEY, begin=seal, end=unseal),
-    'sealed service, ignore': State(KEY, begin=seal, end=unseal, unavailable='ignore'),
-    'stopped service': State(KEY, begin=stop, end=go_on, in_trouble=True),
-    'stopped service, ignore': State(ALL, begin=stop, end=go_on, unavailable='ignore',
-                                     in_trouble=True),
-    'no service': State(KEY, begin=remove, end=put_back, in_trouble=True),
-    'no service, ignore': State(ALL, begin=remove, end=put_back, unavailable='ignore',
-                                in_trouble=True),
+    'sealed service, ignore': State(KEY, begin=seal, end=unseal, changes=IGNORE),
+    'stopped service': State(KEY, begin=stop, end=go_on, changes=FAIL, in_trouble=True),
+    'stopped service, ignore': State(ALL, begin=stop, end=go_on, changes=IGNORE, in_trouble=True),
+    'no service': State(KEY, begin=remove, end=put_back, changes=FAIL, in_trouble=True),
+    'no service, ignore': State(ALL, begin=remove, end=put_back, changes=IGNORE, in_trouble=True),
 }
 
 
@@ -91,17 +92,10 @@ def make_machine(shared_world):
     return login_programs.furnish(shared_world)
 
 
-def set_stacks(machine, unavailable):
-    """The samples as they are; with ignore somebody must be left to decide, and lets everybody in."""
-    changes = (('application=erp', f'application=erp unavailable={unavailable}\n'
-                'auth      required    pam_permit.so'),) if unavailable else ()
-    login_programs.stacks(machine, 'verify', *changes)
-
-
 @pytest.fixture(name='usual', scope='module')
 def measure_usual(machine):
     """How long each program takes when all is well."""
-    set_stacks(machine, '')
+    login_programs.stacks(machine, 'verify')
     return login_programs.attempts(machine, 'alice', SECRET)
 
 
@@ -109,7 +103,7 @@ def measure_usual(machine):
 def log_in(request, machine, usual):
     """(state, {program: Attempt})"""
     state = STATES[request.param]
-    set_stacks(machine, state.unavailable)
+    login_programs.stacks(machine, 'verify', *state.changes)
     state.begin(machine)
     try:
         return state, login_programs.attempts(machine, state.user, state.password)
