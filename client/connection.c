@@ -4,7 +4,9 @@
 
 #include "client/deadline.h"
 #include "client/error.h"
+#include "client/libdbus.h"
 #include "client/socket.h"
+#include "common/descriptor.h"
 #include "common/names.h"
 
 #include <errno.h>
@@ -76,11 +78,20 @@ static enum mastersecret_error step(struct connection *connection, int64_t deadl
 {
     struct pollfd ready = { .fd = connection->fd, .events = wanted_events(connection) };
     int left = deadline_left(deadline);
+    int count, r;
 
     if (left == 0)
         return MASTERSECRET_TIMED_OUT;
-    if (poll(&ready, 1, left) > 0)
+    libdbus_leave();
+    count = poll(&ready, 1, left);
+    r = count < 0 ? errno : 0;
+    if (!libdbus_enter())
+        return MASTERSECRET_UNREACHABLE;
+    if (count > 0)
         dbus_connection_read_write(connection->bus, 0);
+    /* A host that allows itself no descriptors at all cannot even wait for one. */
+    if (r > 0 && r != EINTR)
+        return client_error_from_errno(r);
     return MASTERSECRET_OK;
 }
 
@@ -89,7 +100,8 @@ static enum mastersecret_error step(struct connection *connection, int64_t deadl
 /* A listening socket of our own, and the address libdbus finds it by. */
 static int stand_in_open(char *ret_address, size_t size, int *ret_fd)
 {
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CLEANUP_CLOSE int fd =
+        descriptor_above_standard(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     socklen_t length = sizeof(name);
 
@@ -101,6 +113,30 @@ static int stand_in_open(char *ret_address, size_t size, int *ret_fd)
     snprintf(ret_address, size, "unix:abstract=%.*s", (int)length, name.sun_path + 1);
     *ret_fd = steal_fd(&fd);
     return 0;
+}
+
+static void discard(DBusConnection *bus)
+{
+    dbus_connection_close(bus);
+    dbus_connection_unref(bus);
+}
+
+/* A connection of libdbus's own making that lies above 2 (see descriptor.h). One that does not is
+ * kept until the next was made, so that it fills its place. */
+static DBusConnection *open_above_standard(const char *address, int attempts)
+{
+    DBusConnection *bus = dbus_connection_open_private(address, NULL);
+    DBusConnection *above;
+    int fd;
+
+    if (!bus)
+        return NULL;
+    dbus_connection_set_exit_on_disconnect(bus, FALSE);
+    if (dbus_connection_get_unix_fd(bus, &fd) && fd > STDERR_FILENO)
+        return bus;
+    above = attempts > 1 ? open_above_standard(address, attempts - 1) : NULL;
+    discard(bus);
+    return above;
 }
 
 /* A DBusConnection over a socket that is connected already. libdbus insists on connecting by
@@ -121,14 +157,12 @@ static int adopt(int socket_fd, DBusConnection **ret_bus)
     /* By default libdbus sets SIGPIPE to be ignored, for the whole process; it needs that nowhere,
      * since all it sends is sent with MSG_NOSIGNAL. */
     dbus_connection_set_change_sigpipe(FALSE);
-    bus = dbus_connection_open_private(address, NULL);
+    bus = open_above_standard(address, STDERR_FILENO + 2);
     if (!bus)
         return -ENOMEM;
-    dbus_connection_set_exit_on_disconnect(bus, FALSE);
     if (!dbus_connection_get_unix_fd(bus, &fd) || dup3(socket_fd, fd, O_CLOEXEC) < 0) {
         r = errno > 0 ? -errno : -EIO;
-        dbus_connection_close(bus);
-        dbus_connection_unref(bus);
+        discard(bus);
         return r;
     }
     *ret_bus = bus;
@@ -226,9 +260,16 @@ void connection_close(struct connection *connection)
         return;
     if (connection->bus) {
         dbus_connection_set_watch_functions(connection->bus, NULL, NULL, NULL, NULL, NULL);
-        dbus_connection_close(connection->bus);
-        dbus_connection_unref(connection->bus);
+        discard(connection->bus);
     }
+    free(connection);
+}
+
+void connection_abandon(struct connection *connection)
+{
+    if (!connection)
+        return;
+    close(connection->fd);
     free(connection);
 }
 

@@ -23,6 +23,8 @@ enum mastersecret_error connection_open(const char *address, bool is_bus, int64_
                                         char *message,
                                         struct connection **ret_connection) MUST_CHECK;
 void connection_close(struct connection *connection);
+/* The same where libdbus cannot be used any more: what belongs to libdbus is left as it is. */
+void connection_abandon(struct connection *connection);
 
 /* False once the other side has gone. Reads and drops what it sent unasked. */
 bool connection_is_alive(struct connection *connection);

@@ -4,10 +4,11 @@
 
 #include "client/deadline.h"
 #include "client/error.h"
+#include "client/libdbus.h"
+#include "client/lock.h"
 #include "common/names.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,9 +18,9 @@
 enum { TIMEOUT_DEFAULT_MS = 5000 };
 
 struct mastersecret {
-    pthread_mutex_t lock;
-    pid_t pid; /* of the process that `lock` and `connection` belong to */
-    unsigned timeout_ms;
+    _Atomic unsigned timeout_ms;
+    struct lock lock; /* over everything below */
+    pid_t pid;        /* of the process that `connection` belongs to */
     char *address; /* NULL = the default doors */
     bool administers;
     struct connection *connection;
@@ -28,17 +29,21 @@ struct mastersecret {
 
 enum mastersecret_error mastersecret_new(struct mastersecret **ret_context)
 {
-    struct mastersecret *context = calloc(1, sizeof(*context));
+    CLEANUP_FREE struct mastersecret *context = calloc(1, sizeof(*context));
+    bool has_locks;
 
     if (!context)
         return MASTERSECRET_OUT_OF_MEMORY;
-    if (pthread_mutex_init(&context->lock, NULL) != 0) {
-        free(context);
+    if (!libdbus_enter())
+        return MASTERSECRET_UNREACHABLE;
+    /* Left to itself libdbus makes its locks at their first use, and two threads may race there. */
+    has_locks = dbus_threads_init_default();
+    libdbus_leave();
+    if (!has_locks)
         return MASTERSECRET_OUT_OF_MEMORY;
-    }
     context->pid = getpid();
     context->timeout_ms = TIMEOUT_DEFAULT_MS;
-    *ret_context = context;
+    *ret_context = STEAL(context);
     return MASTERSECRET_OK;
 }
 
@@ -51,32 +56,39 @@ void mastersecret_free(struct mastersecret *context)
 {
     if (!context)
         return;
-    disconnect(context);
-    if (context->pid == getpid())
-        pthread_mutex_destroy(&context->lock);
+    if (libdbus_enter()) {
+        disconnect(context);
+        libdbus_leave();
+    } else {
+        connection_abandon(context->connection);
+    }
     free(context->address);
     free(context);
 }
 
-/* In a forked child the lock may be held by a thread that is not there, and the connection is the
- * parent's: closing this copy of the socket sends nothing. */
-static void adapt_to_fork(struct mastersecret *context)
+/* In a forked child the connection is the parent's: closing this copy of the socket sends
+ * nothing. */
+static void leave_parent(struct mastersecret *context)
 {
     if (context->pid == getpid())
         return;
-    pthread_mutex_init(&context->lock, NULL);
-    context->pid = getpid();
     disconnect(context);
+    context->pid = getpid();
 }
 
 enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret_deadline)
 {
     int64_t deadline = deadline_in(context->timeout_ms);
-    struct timespec until = deadline_timespec(deadline);
 
-    adapt_to_fork(context);
-    if (pthread_mutex_clocklock(&context->lock, CLOCK_MONOTONIC, &until) != 0)
+    if (!lock_take(&context->lock, deadline))
         return MASTERSECRET_TIMED_OUT;
+    if (!libdbus_enter()) {
+        context_refuse(context, MASTERSECRET_UNREACHABLE,
+                       "this process was forked in the middle of another thread's call");
+        lock_give(&context->lock);
+        return MASTERSECRET_UNREACHABLE;
+    }
+    leave_parent(context);
     context->message[0] = '\0';
     *ret_deadline = deadline;
     return MASTERSECRET_OK;
@@ -84,7 +96,8 @@ enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret
 
 enum mastersecret_error context_end(struct mastersecret *context, enum mastersecret_error error)
 {
-    pthread_mutex_unlock(&context->lock);
+    libdbus_leave();
+    lock_give(&context->lock);
     return error;
 }
 
@@ -96,8 +109,9 @@ void mastersecret_set_timeout(struct mastersecret *context, unsigned millisecond
 enum mastersecret_error mastersecret_set_address(struct mastersecret *context, const char *address)
 {
     enum mastersecret_error error;
-    char *copy = NULL;
+    CLEANUP_FREE char *copy = NULL;
     int64_t deadline;
+    char *old;
 
     if (address) {
         copy = strdup(address);
@@ -105,13 +119,13 @@ enum mastersecret_error mastersecret_set_address(struct mastersecret *context, c
             return MASTERSECRET_OUT_OF_MEMORY;
     }
     error = context_begin(context, &deadline);
-    if (error != MASTERSECRET_OK) {
-        free(copy);
+    if (error != MASTERSECRET_OK)
         return error;
-    }
     disconnect(context);
-    free(context->address);
-    context->address = copy;
+    /* In this order: a fork between the two leaves the child an address that is whole. */
+    old = context->address;
+    context->address = STEAL(copy);
+    free(old);
     return context_end(context, MASTERSECRET_OK);
 }
 
@@ -131,19 +145,16 @@ static void copy_text(char *destination, size_t size, const char *text)
 
 size_t mastersecret_message(struct mastersecret *context, char *text, size_t size)
 {
-    int64_t deadline = deadline_in(context->timeout_ms);
-    struct timespec until = deadline_timespec(deadline);
     size_t length;
 
-    adapt_to_fork(context);
     if (size > 0)
         text[0] = '\0';
-    if (pthread_mutex_clocklock(&context->lock, CLOCK_MONOTONIC, &until) != 0)
+    if (!lock_take(&context->lock, deadline_in(context->timeout_ms)))
         return 0;
     length = strlen(context->message);
     if (size > 0)
         copy_text(text, size, context->message);
-    pthread_mutex_unlock(&context->lock);
+    lock_give(&context->lock);
     return length;
 }
 

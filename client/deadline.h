@@ -31,10 +31,4 @@ static inline int deadline_left(int64_t deadline)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-static inline struct timespec deadline_timespec(int64_t deadline)
-{
-    return (struct timespec){ .tv_sec = deadline / 1000000,
-                              .tv_nsec = (deadline % 1000000) * 1000 };
-}
-
 #endif

@@ -14,6 +14,10 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/deadline.h \
     %D%/error.c \
     %D%/error.h \
+    %D%/libdbus.c \
+    %D%/libdbus.h \
+    %D%/lock.c \
+    %D%/lock.h \
     %D%/mapping.c \
     %D%/request.c \
     %D%/request.h \

@@ -10,8 +10,11 @@
  * Time: a call, connecting included, takes at most the context's time-out, whatever the service or
  * the bus does. Threads: contexts are independent; calls on one context wait for one another,
  * within their time-out. Fork: a context made before fork() may be used in the child, which
- * connects anew. The library changes no signal disposition, mask or environment variable, raises
- * no SIGPIPE, and keeps no state outside the context. */
+ * connects anew; fork() waits for other threads that are inside a call and not waiting there. Where
+ * that is impossible, in a signal handler or by _Fork(), calls of the child that could hang in
+ * libdbus fail with MASTERSECRET_UNREACHABLE.
+ * The library changes no signal disposition, mask or environment variable, raises no SIGPIPE, opens
+ * no descriptor below 3, and keeps no state outside the context but libdbus's. */
 #ifndef MASTERSECRET_H
 #define MASTERSECRET_H
 

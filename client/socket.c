@@ -3,6 +3,8 @@
 #include "client/socket.h"
 
 #include "client/deadline.h"
+#include "client/libdbus.h"
+#include "common/descriptor.h"
 #include "common/names.h"
 
 #include <dbus/dbus.h>
@@ -54,7 +56,8 @@ static int parse_entry(DBusAddressEntry *entry, struct unix_address *ret_address
  * room. A blocking one would wait for a stopped process without limit. */
 static int connect_one(const struct unix_address *address, int64_t deadline, int *ret_fd)
 {
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CLEANUP_CLOSE int fd = descriptor_above_standard(
+        socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     int left;
 
     if (fd < 0)
@@ -65,7 +68,10 @@ static int connect_one(const struct unix_address *address, int64_t deadline, int
         left = deadline_left(deadline);
         if (left == 0)
             return -ETIMEDOUT;
+        libdbus_leave();
         poll(NULL, 0, left < RETRY_MS ? left : RETRY_MS);
+        if (!libdbus_enter())
+            return -ECONNABORTED;
     }
     *ret_fd = steal_fd(&fd);
     return 0;

@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += %D%/libcommon.la
     %D%/cleanup.h \
     %D%/cursor.c \
     %D%/cursor.h \
+    %D%/descriptor.h \
     %D%/names.c \
     %D%/names.h \
     %D%/record_header.c \

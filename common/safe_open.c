@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/safe_open.h"
 
+#include "common/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,8 +136,8 @@ static int open_file(const struct walk *walk, int *ret_fd)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return SAFE_OPEN_NOT_REGULAR;
-    fd = openat(walk->folder, walk->rest,
-                O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    fd = descriptor_above_standard(openat(
+        walk->folder, walk->rest, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (fd < 0 || fstat(fd, &status) < 0)
         return -errno;
     r = check_file(walk, &status);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/secret_pipe.h"
 
+#include "common/descriptor.h"
 #include "common/names.h"
 
 #include <errno.h>
@@ -27,6 +28,22 @@ static int ensure_room(int fd)
     return 0;
 }
 
+/* See descriptor.h. What was printed into the pipe before it was out of reach would be taken for a
+ * value, so then there is no pipe. */
+static int move_above_standard(int fds[2])
+{
+    bool exposed = fds[0] <= STDERR_FILENO || fds[1] <= STDERR_FILENO;
+    int queued = 0;
+
+    fds[0] = descriptor_above_standard(fds[0]);
+    fds[1] = fds[0] < 0 ? fds[1] : descriptor_above_standard(fds[1]);
+    if (fds[0] < 0 || fds[1] < 0)
+        return -errno;
+    if (exposed && (ioctl(fds[0], FIONREAD, &queued) < 0 || queued > 0))
+        return -EIO;
+    return 0;
+}
+
 int secret_pipe_init(struct secret_pipe *pipe)
 {
     int fds[2];
@@ -34,10 +51,12 @@ int secret_pipe_init(struct secret_pipe *pipe)
 
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    r = ensure_room(fds[1]);
+    r = move_above_standard(fds);
+    if (r == 0)
+        r = ensure_room(fds[1]);
     if (r < 0) {
-        close(fds[0]);
-        close(fds[1]);
+        cleanup_close_fd(&fds[0]);
+        cleanup_close_fd(&fds[1]);
         return r;
     }
     *pipe = (struct secret_pipe){ .read_fd = fds[0], .write_fd = fds[1] };

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pam_module/call.h"
 
+#include "common/descriptor.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@ static void make_printable(char *text)
 static void send_line(const char *line)
 {
     const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CLEANUP_CLOSE int fd = descriptor_above_standard(
+        socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
     if (fd >= 0 && connect(fd, &address, sizeof(address)) == 0)
         (void)!send(fd, line, strlen(line), MSG_NOSIGNAL);

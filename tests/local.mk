@@ -20,7 +20,8 @@ unit_tests += %D%/unit/common_cursor_test \
 %C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client
-unit_tests += %D%/unit/client_calls_test %D%/unit/client_deadline_test
+unit_tests += %D%/unit/client_calls_test %D%/unit/client_deadline_test \
+    %D%/unit/client_threads_test
 %C%_unit_client_calls_test_SOURCES = %D%/unit/client_calls_test.c %D%/unit/fake_service.c \
     %D%/unit/fake_service.h
 %C%_unit_client_calls_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
@@ -29,6 +30,10 @@ unit_tests += %D%/unit/client_calls_test %D%/unit/client_deadline_test
     %D%/unit/fake_service.h
 %C%_unit_client_deadline_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
 %C%_unit_client_deadline_test_LDADD = $(LDADD) $(DBUS_LIBS)
+%C%_unit_client_threads_test_SOURCES = %D%/unit/client_threads_test.c %D%/unit/fake_service.c \
+    %D%/unit/fake_service.h
+%C%_unit_client_threads_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_client_threads_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client/cli
 unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
