@@ -142,6 +142,7 @@ static void on_log_event(void *userdata, enum log_event event, const char *text)
         [LOG_EVENT_COMPACTED] = { "compacted", ERROR_NONE },
         [LOG_EVENT_TORN_TAIL] = { "torn tail cut", ERROR_NONE },
         [LOG_EVENT_VIEW_REBUILT] = { "view rebuilt", ERROR_NONE },
+        [LOG_EVENT_COMPACTION_FAILED] = { "not compacted", ERROR_STORAGE_FAILED },
         [LOG_EVENT_ANCHOR_FAILED] = { "anchor not written", ERROR_STORAGE_FAILED },
     };
     struct failure failure = { .code = ERROR_NONE };

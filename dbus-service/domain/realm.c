@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+enum { REBUILD_RETRY_MS = 2000 };
+
 /* Generate and unseal: keyring on a worker, then the journal. Seal: the journal is closed. */
 struct realm_task {
     struct realm *realm;
@@ -241,7 +243,7 @@ static void task_end(struct realm_task *task, const struct failure *failure)
     if (realm->closing)
         close_begin(realm);
     else if (realm->view_damaged)
-        uv_timer_start(&realm->timer, on_timer, 0, 0);
+        uv_timer_start(&realm->timer, on_timer, realm->log ? 0 : REBUILD_RETRY_MS, 0);
 }
 
 static int task_new(struct realm *realm, realm_done done, void *userdata,
@@ -318,6 +320,22 @@ static void on_log_progress(void *userdata, uint64_t done, uint64_t total)
         set_state(realm, REALM_REBUILDING);
 }
 
+/* The keys are there and nothing says that the journal is damaged: what a new view lacks is room or
+ * memory, and somebody else may give that back. Callers are told that it is being rebuilt. */
+static void rebuild_later(struct realm_task *task, const char *reason)
+{
+    struct realm *realm = task->realm;
+    char text[256];
+
+    if (!realm->told_late && !realm->closing) {
+        snprintf(text, sizeof(text), "%s (tried again every %d s)", reason, REBUILD_RETRY_MS / 1000);
+        on_log_event(realm, LOG_EVENT_DAMAGED, text);
+    }
+    realm->told_late = true;
+    realm->view_damaged = true;
+    task_end(task, NULL);
+}
+
 /* The realm stays sealed, and the task ends. A master secret that was made meanwhile, with its backup,
  * is there all the same: whoever is told that nothing was changed throws the backup away. */
 static void journal_refused(struct realm_task *task, const struct failure *reason)
@@ -343,11 +361,16 @@ static void on_log_open(void *userdata, enum log_outcome outcome, struct log *lo
     struct failure failure;
 
     realm_failure_log(&failure, outcome, text);
+    if (outcome == LOG_FAILED && !task->done) {
+        rebuild_later(task, failure.text);
+        return;
+    }
     if (outcome != LOG_DONE) {
         journal_refused(task, &failure);
         return;
     }
     realm->log = log;
+    realm->told_late = false;
     set_state(realm, realm->storage_failed ? REALM_READ_ONLY : REALM_READY);
     task_end(task, &failure);
 }
@@ -361,6 +384,7 @@ static void journal_begin(void *userdata)
         .folder_fd = realm->options.folder_fd,
         .anchor_path = realm->options.anchor_path,
         .hash = {.hash = log_hash, .random = log_random, .userdata = realm},
+        .stopping = &realm->closing,
         .events = {.event = on_log_event, .progress = on_log_progress, .userdata = realm},
     };
     struct failure failure;
@@ -376,7 +400,10 @@ static void journal_begin(void *userdata)
     if (r == 0)
         return;
     failure_from_errno(&failure, r, "cannot open the journal");
-    journal_refused(task, &failure);
+    if (task->done)
+        journal_refused(task, &failure);
+    else
+        rebuild_later(task, failure.text);
 }
 
 /* The view is a cache: one that is wrong is thrown away and built again while callers are told so. */
@@ -385,14 +412,19 @@ static void reopen_if_damaged(struct realm *realm)
     struct failure failure;
     struct realm_task *task;
 
-    if (!realm->view_damaged || !realm->log || realm->task || realm->closing)
+    if (!realm->view_damaged || realm->task || realm->closing)
         return;
-    if (task_new(realm, NULL, NULL, &task, &failure) != 0)
-        return; /* no memory: tried again when something else ends */
+    if (task_new(realm, NULL, NULL, &task, &failure) != 0) {
+        uv_timer_start(&realm->timer, on_timer, REBUILD_RETRY_MS, 0);
+        return;
+    }
     realm->view_damaged = false;
     realm->task = task;
     set_state(realm, REALM_REBUILDING);
-    log_close(STEAL(realm->log), journal_begin, task);
+    if (realm->log)
+        log_close(STEAL(realm->log), journal_begin, task);
+    else
+        journal_begin(task);
 }
 
 /* The worker is back with the keyring or without. */

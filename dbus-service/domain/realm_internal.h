@@ -6,6 +6,8 @@
 
 #include "dbus-service/domain/realm.h"
 
+#include <stdatomic.h>
+
 struct realm_task;
 struct realm_waiter;
 
@@ -24,7 +26,8 @@ struct realm {
     struct realm_waiter *waiters;
     uv_timer_t timer;
     bool view_damaged; /* the log is to be opened anew */
-    bool closing;
+    bool told_late; /* of a view that could not be built again */
+    atomic_bool closing;
     void (*close_done)(void *userdata);
     void *close_userdata;
 };

@@ -3,6 +3,7 @@
 #include "dbus-service/store/anchor.h"
 
 #include "common/cursor.h"
+#include "dbus-service/store/journal_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,25 @@ static int anchor_parse(const uint8_t *bytes, const struct log_hash *hash,
     return ANCHOR_DONE;
 }
 
+/* The number of bytes read, up to the end of the file, or -errno. */
+static ssize_t file_get(int fd, uint8_t *ret_bytes, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t n = read(fd, ret_bytes + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
 int anchor_get(const char *path, const struct log_hash *hash, struct anchor *ret_anchor)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -58,9 +78,9 @@ int anchor_get(const char *path, const struct log_hash *hash, struct anchor *ret
 
     if (fd < 0)
         return errno == ENOENT ? ANCHOR_ABSENT : -errno;
-    n = read(fd, bytes, sizeof(bytes));
+    n = file_get(fd, bytes, sizeof(bytes));
     if (n < 0)
-        return -errno;
+        return (int)n;
     /* A later format may be longer, but names itself in the first twelve bytes. */
     if (n < ANCHOR_SIZE)
         return ANCHOR_DAMAGED;
@@ -116,16 +136,14 @@ static int file_put(int folder_fd, const char *name, const uint8_t *bytes, size_
 {
     CLEANUP_CLOSE int fd =
         openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ssize_t n;
+    int r;
 
     if (fd < 0)
         return -errno;
-    n = write(fd, bytes, size);
-    if (n < 0)
-        return -errno;
-    if ((size_t)n != size)
-        return -ENOSPC;
-    return fsync(fd) ? -errno : 0;
+    r = writer_write(fd, bytes, size, 0);
+    if (r == 0 && fsync(fd))
+        r = -errno;
+    return r;
 }
 
 int anchor_put(const char *path, const struct log_hash *hash, const struct anchor *anchor)

@@ -464,11 +464,18 @@ static bool collect_appends(struct log *log)
 
 /* ---- verification and compaction ------------------------------------------------------------ */
 
-/* From 1.75 times the live bytes on, so that what is appended meanwhile stays below 2.5. */
+/* From 1.6 times the live bytes on, so that what is appended meanwhile stays below 2.5. */
 static bool compaction_is_due(const struct log *log)
 {
     return log->offset > log->options.compact_min && log->offset > log->compact_after &&
-           log->offset / 7 > view_live_bytes(log->view) / 4;
+           log->offset / 8 > view_live_bytes(log->view) / 5;
+}
+
+/* The journal goes on growing meanwhile. */
+static void compact_failed(struct log *log, const char *text)
+{
+    log->compact_after = log->offset + log->offset / 4;
+    event(log, LOG_EVENT_COMPACTION_FAILED, text);
 }
 
 static void background_begin(struct log *log, void (*run)(struct background *background))
@@ -478,8 +485,8 @@ static void background_begin(struct log *log, void (*run)(struct background *bac
     log->verify_records = view_live_records(log->view);
     log->verify_changes = 0;
     r = background_start(&log->options, &log->writer, run, notify, log, &log->background);
-    if (r < 0)
-        log->compact_after = log->offset + log->offset / 4;
+    if (r < 0 && run == background_compact)
+        compact_failed(log, strerror(-r));
 }
 
 static void maybe_compact(struct log *log)
@@ -489,13 +496,13 @@ static void maybe_compact(struct log *log)
     background_begin(log, background_compact);
 }
 
-/* A compaction that is overtaken nevertheless is waited for, so that the file stays below 2.5 times
- * the live bytes. */
+/* A compaction that is overtaken nevertheless is waited for, so that the file, with the commit under
+ * way and the zeros written ahead, stays below 2.5 times the live bytes. */
 static void hold_appends(struct log *log)
 {
     bool compacting = log->background && log->background->run == background_compact;
     bool overtaken = compacting && !log->view_bad && log->offset / 2 > log->options.compact_min &&
-                     log->offset / 7 > view_live_bytes(log->view) / 3;
+                     log->offset / 2 > view_live_bytes(log->view);
 
     if (overtaken == log->held)
         return;
@@ -554,7 +561,8 @@ static void background_end(struct log *log)
     case BACKGROUND_CANCELED:
         break;
     case BACKGROUND_FAILED:
-        log->compact_after = log->offset + log->offset / 4;
+        if (background->run == background_compact)
+            compact_failed(log, background->text);
         break;
     case BACKGROUND_DAMAGED:
         log->compact_after = UINT64_MAX;

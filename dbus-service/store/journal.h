@@ -11,6 +11,7 @@
 
 #include "dbus-service/store/log.h"
 
+#include <stdatomic.h>
 #include <sys/uio.h>
 #include <uv.h>
 
@@ -31,6 +32,7 @@ struct journal_options {
     uint8_t realm[16];        /* bound into header and anchor */
     struct log_hash hash;
     struct log_events events;
+    const atomic_bool *stopping; /* borrowed; set while opening: refused soon, as LOG_FAILED. NULL legal */
     uint64_t compact_min;     /* never compact below this file size in bytes; 0 = default 16 MiB */
 };
 

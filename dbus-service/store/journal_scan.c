@@ -41,8 +41,7 @@ static int window_fill(struct scan *scan, uint64_t offset, size_t size)
     return 0;
 }
 
-/* 1 with the bytes at [offset, offset + length), 0 when the file ends before, or -errno. */
-static int window_get(struct scan *scan, uint64_t offset, size_t length, const uint8_t **ret_bytes)
+int scan_bytes(struct scan *scan, uint64_t offset, size_t length, const uint8_t **ret_bytes)
 {
     size_t size = length > WINDOW_SIZE ? length : WINDOW_SIZE;
     int r;
@@ -73,7 +72,7 @@ int scan_init(struct scan *scan, int fd, const struct log_hash *hash)
     if (fstat(fd, &status))
         return -errno;
     scan->size = (uint64_t)status.st_size;
-    r = window_get(scan, 0, JOURNAL_HEADER_SIZE, &bytes);
+    r = scan_bytes(scan, 0, JOURNAL_HEADER_SIZE, &bytes);
     if (r <= 0)
         return r < 0 ? r : -EBADMSG;
     r = journal_header_parse(bytes, hash, &scan->header);
@@ -105,12 +104,12 @@ static int frame_at(struct scan *scan, uint64_t offset, struct frame *ret_frame)
     const uint8_t *bytes;
     int r;
 
-    r = window_get(scan, offset, FRAME_OVERHEAD, &bytes);
+    r = scan_bytes(scan, offset, FRAME_OVERHEAD, &bytes);
     if (r <= 0)
         return r;
     if (frame_header_parse(bytes, ret_frame) < 0)
         return 0;
-    r = window_get(scan, offset, FRAME_OVERHEAD + ret_frame->body_size, &bytes);
+    r = scan_bytes(scan, offset, FRAME_OVERHEAD + ret_frame->body_size, &bytes);
     if (r <= 0)
         return r;
     return frame_verify(bytes, scan->hash, ret_frame) < 0 ? 0 : 1;
@@ -156,7 +155,7 @@ int scan_resume(struct scan *scan, const struct log_head *head, uint64_t offset)
         if (r > 0)
             r = end.type == FRAME_BASE_END && end.first == head->revision;
     } else {
-        r = window_get(scan, offset - LOG_CHAIN_SIZE, LOG_CHAIN_SIZE, &chain);
+        r = scan_bytes(scan, offset - LOG_CHAIN_SIZE, LOG_CHAIN_SIZE, &chain);
         if (r > 0)
             r = chain_equal(chain, head->chain);
     }
@@ -207,7 +206,7 @@ static int frames_follow(struct scan *scan, uint64_t offset)
         struct frame frame;
         int r;
 
-        r = window_get(scan, offset, length, &bytes);
+        r = scan_bytes(scan, offset, length, &bytes);
         if (r <= 0)
             return r;
         hit = memmem(bytes, length, magic, sizeof(magic));
@@ -234,7 +233,7 @@ int scan_tail(struct scan *scan)
         size_t length = left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE;
         const uint8_t *bytes;
 
-        r = window_get(scan, offset, length, &bytes);
+        r = scan_bytes(scan, offset, length, &bytes);
         if (r < 0)
             return r;
         if (r == 0 || !is_zero(bytes, length))

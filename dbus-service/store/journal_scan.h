@@ -27,6 +27,10 @@ int scan_init(struct scan *scan, int fd, const struct log_hash *hash) MUST_CHECK
 void scan_deinit(struct scan *scan);
 /* Reads up to `size` from now on: what stands beyond, read earlier, may have changed since. */
 void scan_set_size(struct scan *scan, uint64_t size);
+/* 1 with the bytes at [offset, offset + length) (borrowed until the next call), 0 when the file ends
+ * before, or -errno. */
+int scan_bytes(struct scan *scan, uint64_t offset, size_t length,
+               const uint8_t **ret_bytes) MUST_CHECK;
 /* Goes on at `offset`, where `head` was the newest commit. 0; -ESTALE when the file does not have
  * that commit (or the end of its base) right before; -errno. */
 int scan_resume(struct scan *scan, const struct log_head *head, uint64_t offset) MUST_CHECK;

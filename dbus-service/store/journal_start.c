@@ -187,6 +187,11 @@ static void progress(struct work *work)
     start->notify(start->userdata);
 }
 
+static bool is_stopping(const struct work *work)
+{
+    return work->options->stopping && atomic_load(work->options->stopping);
+}
+
 static bool anchor_agrees(const struct work *work)
 {
     const struct journal_start *start = work->start;
@@ -203,7 +208,7 @@ static int apply(void *userdata, const struct frame_change *change)
 
 /* What replay() ends with, beside LOG_DONE; the caller knows whether it is the view's fault. */
 struct replay_end {
-    int error;       /* of the view or the file */
+    int error;       /* of the view or the file; -ECANCELED: the service is stopping */
     uint64_t offset; /* of the frame it was met in */
     bool forked;     /* another history than the anchor's */
 };
@@ -221,7 +226,7 @@ static bool replay(struct work *work, struct replay_end *ret_end)
             return false;
         }
         ret_end->offset = work->scan.offset;
-        r = scan_next(&work->scan, &frame);
+        r = is_stopping(work) ? -ECANCELED : scan_next(&work->scan, &frame);
         if (r == 0)
             return true;
         if (r > 0)
@@ -288,7 +293,7 @@ static enum log_outcome compare_ends(struct work *work)
     if (memcmp(work->position.head.id, work->scan.header.id, LOG_ID_SIZE) != 0)
         return LOG_DONE;
     do
-        r = scan_next(&work->scan, &frame);
+        r = is_stopping(work) ? -ECANCELED : scan_next(&work->scan, &frame);
     while (r > 0);
     if (r < 0)
         return fail(work, "journal: cannot read", r);
@@ -322,7 +327,7 @@ static enum log_outcome prepare_view(struct work *work)
     work->resumed = r == 0;
     if (work->resumed && replay(work, &end))
         return LOG_DONE;
-    if (work->resumed && end.forked)
+    if (work->resumed && (end.forked || end.error == -ECANCELED))
         return replay_outcome(work, &end);
     r = work->resumed ? LOG_DONE : compare_ends(work);
     return r == LOG_DONE ? rebuild_view(work) : (enum log_outcome)r;
@@ -367,20 +372,16 @@ static enum log_outcome judge_tail(struct work *work)
 static enum log_outcome settle_last_commit(struct work *work)
 {
     struct scan *scan = &work->scan;
-    CLEANUP_FREE uint8_t *bytes = NULL;
+    const uint8_t *bytes;
     size_t size;
-    ssize_t n;
     int r;
 
     if (!work->last_offset)
         return LOG_DONE;
     size = (size_t)(scan->offset - work->last_offset);
-    bytes = malloc(size);
-    if (!bytes)
-        return fail(work, "journal: cannot read", -ENOMEM);
-    n = pread(scan->fd, bytes, size, (off_t)work->last_offset);
-    if (n < 0 || (size_t)n != size)
-        return fail(work, "journal: cannot read", n < 0 ? -errno : -EIO);
+    r = scan_bytes(scan, work->last_offset, size, &bytes);
+    if (r <= 0)
+        return fail(work, "journal: cannot read", r < 0 ? r : -EIO);
     r = writer_write(scan->fd, bytes, size, work->last_offset);
     if (r == 0 && fdatasync(scan->fd))
         r = -errno;

@@ -110,6 +110,7 @@ enum log_event {
     LOG_EVENT_COMPACTED,
     LOG_EVENT_TORN_TAIL,  /* an unacknowledged commit was cut off at start; text: where */
     LOG_EVENT_VIEW_REBUILT,
+    LOG_EVENT_COMPACTION_FAILED, /* tried again after the next quarter; text: what failed */
     LOG_EVENT_ANCHOR_FAILED, /* the anchor could not be written (tried again); text: why */
 };
 

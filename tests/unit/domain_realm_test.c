@@ -447,6 +447,76 @@ static void test_altered_view(void **state)
     domain_teardown(&domain);
 }
 
+/* A view that is wrong, and cannot be built again just now: callers are told so, the audit once, and it
+ * is there when it can be. */
+static void test_view_built_later(void **state)
+{
+    const struct application *erp;
+    struct mapping *mapping;
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), 0);
+    domain_stop(&domain);
+    flip_in_view(&domain, "ualice", 6);
+    domain_start(&domain);
+    disk_fails = true; /* a start with a clean view needs no sync, a rebuild does */
+    domain_unseal(&domain);
+    for (int i = 0; i < 500 && !domain.events[LOG_EVENT_DAMAGED]; i++)
+        domain_run_ms(&domain, 10);
+    domain_run_ms(&domain, 2500); /* and again */
+    assert_int_equal(domain.events[LOG_EVENT_DAMAGED], 1);
+    assert_int_equal(realm_state(domain.realm), REALM_REBUILDING);
+    assert_int_equal(realm_check_readable(domain.realm, &failure), ERROR_REBUILDING);
+    disk_fails = false;
+    for (int i = 0; i < 1000 && realm_state(domain.realm) != REALM_READY; i++)
+        domain_run_ms(&domain, 10);
+    assert_int_equal(domain.events[LOG_EVENT_VIEW_REBUILT], 1);
+    assert_int_equal(application_set_load(domain.set, &failure), 0);
+    mapping = domain_get(&domain, application_set_find(domain.set, "erp"), "user:alice");
+    assert_memory_equal(mapping->values[0].bytes, "new", 3);
+    mapping_free(mapping);
+    domain_teardown(&domain);
+}
+
+/* Told to end while the view is built, it ends before it is. */
+static void test_closed_while_rebuilding(void **state)
+{
+    char value[VALUE_MAX_BYTES + 1] = "";
+    const struct application *erp;
+    struct domain domain;
+    bool stopped = false;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", value), 0);
+    for (int i = 0; i < 10 && !stopped; i++) {
+        struct result result = {0};
+        struct failure failure;
+
+        domain_crash(&domain);
+        memset(domain.states, 0, sizeof(domain.states));
+        memset(domain.events, 0, sizeof(domain.events));
+        assert_int_equal(realm_unseal(domain.realm, NULL, on_done, &result, &failure), 0);
+        while (!domain.states[REALM_REBUILDING] && !domain.states[REALM_READY])
+            uv_run(&domain.loop, UV_RUN_ONCE);
+        domain_stop(&domain);
+        assert_int_equal(result.calls, 1);
+        stopped = result.failure.code != ERROR_NONE && !domain.events[LOG_EVENT_VIEW_REBUILT];
+        domain_start(&domain);
+    }
+    assert_true(stopped);
+    domain_unseal(&domain);
+    mapping_free(domain_get(&domain, application_set_find(domain.set, "erp"), "user:alice"));
+    domain_teardown(&domain);
+}
+
 /* Every outcome of the floor below is an error of its own, with a text. */
 static void test_outcomes(void **state)
 {
@@ -519,6 +589,8 @@ int main(void)
         cmocka_unit_test(test_swapped_records),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_altered_view),
+        cmocka_unit_test(test_view_built_later),
+        cmocka_unit_test(test_closed_while_rebuilding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

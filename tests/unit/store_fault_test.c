@@ -4,12 +4,14 @@
  * the file gets, what happens when it cannot be written. */
 #include "tests/unit/store_fixture.h"
 
+#include "dbus-service/store/anchor.h"
 #include "dbus-service/store/journal_frame.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- faults --------------------------------------------------------------------------------- */
@@ -21,6 +23,7 @@ static struct {
     atomic_bool rename_fails;
     atomic_bool folder_sync_fails;
     atomic_uint fdatasync_calls;
+    unsigned anchor_timers;
 } fault;
 
 static int fault_folder_fd;
@@ -241,6 +244,65 @@ static void test_anchor_fails(void **state)
     assert_int_equal(store_version(store, &put.key), 29);
 }
 
+int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t first, uint64_t repeat);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t first, uint64_t repeat);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t first, uint64_t repeat)
+{
+    bool anchors = first == 10000 && repeat == 10000; /* the time that is promised; here it is short */
+
+    fault.anchor_timers += anchors;
+    return __real_uv_timer_start(timer, callback, anchors ? 50 : first, anchors ? 50 : repeat);
+}
+
+/* Without a stop or a compaction the head is recorded too, after every ten seconds in which it moved. */
+static void test_anchor_in_time(void **state)
+{
+    struct store *store = *state;
+    struct store_put put = numbered(1, 1, 100);
+    struct log_head head;
+    struct anchor anchor = { 0 };
+
+    assert_true(fault.anchor_timers > 0);
+    for (; put.version < 4; put.version++) {
+        time_t end = time(NULL) + 20;
+
+        assert_int_equal(store_put(store, &put, NULL), LOG_DONE);
+        log_head(store->log, &head);
+        do {
+            uv_run(&store->loop, UV_RUN_ONCE);
+            if (anchor_get(store->anchor_path, &store->options.hash, &anchor) != ANCHOR_DONE)
+                anchor.head.revision = 0;
+            assert_true(time(NULL) < end);
+        } while (anchor.head.revision != put.version);
+        assert_memory_equal(&anchor.head, &head, sizeof(head));
+    }
+}
+
+/* A start that is no longer wanted ends, and leaves all as it was. */
+static void test_stopped_while_opening(void **state)
+{
+    struct store *store = *state;
+    struct store_put put = numbered(1, 1, 100);
+    atomic_bool stopping = true;
+
+    assert_int_equal(store_put(store, &put, NULL), LOG_DONE);
+    store_close(store);
+    store->options.stopping = &stopping;
+    assert_int_equal(store_open(store), LOG_FAILED);
+    assert_int_equal(store_open(store), LOG_FAILED);
+    stopping = false;
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(store->events[LOG_EVENT_VIEW_REBUILT], 0);
+    store_close(store);
+    unlinkat(store->folder_fd, "view", 0);
+    stopping = true;
+    assert_int_equal(store_open(store), LOG_FAILED);
+    assert_non_null(strstr(store->text, strerror(ECANCELED)));
+    stopping = false;
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(store_version(store, &put.key), 1);
+}
+
 /* ---- compaction ----------------------------------------------------------------------------- */
 
 static uint64_t journal_size(struct store *store)
@@ -312,6 +374,36 @@ static void test_compaction(void **state)
     assert_versions(store, versions);
     log_head(store->log, &after);
     assert_memory_equal(&before, &after, sizeof(before));
+}
+
+/* Appended to as fast as it takes them, the file stays below 2.5 times what lives in it, beyond the
+ * size from which on it is compacted at all. */
+static void test_size_under_load(void **state)
+{
+    enum { MANY = 2500, AT_ONCE = 64, RECORD = 4000 };
+    static uint64_t versions[MANY];
+    struct store *store = *state;
+    uint64_t largest = 0;
+
+    store_close(store);
+    store->options.compact_min = 2 * 1024 * 1024;
+    assert_int_equal(store_open(store), LOG_DONE);
+    for (unsigned round = 0; round < 12 * MANY / AT_ONCE; round++) {
+        struct counter counter = { .expected = AT_ONCE };
+
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            unsigned k = (round * AT_ONCE + i) % MANY;
+            struct store_put put = numbered(k, ++versions[k], RECORD);
+
+            assert_int_equal(queue(store, &put, &counter), LOG_DONE);
+        }
+        store_run_until(store, &counter.all);
+        if (journal_size(store) > largest)
+            largest = journal_size(store);
+    }
+    print_message("%.2f\n", (double)largest / (MANY * RECORD));
+    assert_true(store->events[LOG_EVENT_COMPACTED] > 3);
+    assert_true(largest < (uint64_t)MANY * RECORD / 2 * 5);
 }
 
 /* Closed right after a compaction, so that no commit follows the base. */
@@ -390,6 +482,8 @@ static void test_compaction_cannot_rename(void **state)
         assert_int_equal(counter.of[LOG_DONE], 16);
     }
     assert_int_equal(store->events[LOG_EVENT_COMPACTED], 0);
+    store_await_event(store, LOG_EVENT_COMPACTION_FAILED, 1);
+    assert_string_equal(store->event_text, "journal: Input/output error");
     fault.rename_fails = false;
     while (!store->events[LOG_EVENT_COMPACTED]) {
         struct store_put put = numbered(0, ++versions[0], 900);
@@ -437,7 +531,8 @@ int main(void)
         TEST(test_no_space_at_all),     TEST(test_no_space_with_queue),
         TEST(test_anchor_fails),        TEST(test_compaction),
         TEST(test_reopen_at_base),      TEST(test_base_bit_flips),
-        TEST(test_compaction_cannot_rename), TEST(test_compaction_cannot_sync_folder),
+        TEST(test_anchor_in_time),      TEST(test_stopped_while_opening),
+        TEST(test_size_under_load),     TEST(test_compaction_cannot_rename), TEST(test_compaction_cannot_sync_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
