@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/application.h"
 #include "client/deadline.h"
 #include "client/error.h"
 #include "client/request.h"
@@ -143,52 +144,18 @@ static enum mastersecret_error want_field(struct mastersecret *context,
     return MASTERSECRET_OK;
 }
 
-static bool has_signature(DBusMessageIter *iterator, const char *expected)
-{
-    char *signature = dbus_message_iter_get_signature(iterator);
-    bool same = signature && strcmp(signature, expected) == 0;
-
-    dbus_free(signature);
-    return same;
-}
-
 /* Asks for every masked field that the application has. */
 static enum mastersecret_error want_all_masked(struct mastersecret *context,
                                                const char *application, int64_t deadline,
                                                struct request_fields *fields)
 {
-    static const char *const interface = BUS_INTERFACE_APPLICATION, *const property = "Fields";
-    CLEANUP_MESSAGE DBusMessage *call = NULL;
-    CLEANUP_MESSAGE DBusMessage *reply = NULL;
-    DBusMessageIter arguments, value, array, row;
+    CLEANUP_APPLICATION struct mastersecret_application *described = NULL;
     enum mastersecret_error error =
-        request_new(application, DBUS_INTERFACE_PROPERTIES, "Get", &call);
+        application_describe(context, application, deadline, &described);
 
-    if (error == MASTERSECRET_OK &&
-        !dbus_message_append_args(call, DBUS_TYPE_STRING, &interface, DBUS_TYPE_STRING, &property,
-                                  DBUS_TYPE_INVALID))
-        error = MASTERSECRET_OUT_OF_MEMORY;
-    if (error == MASTERSECRET_OK)
-        error = context_call(context, call, CALL_READS, deadline, "v", &reply);
-    if (error != MASTERSECRET_OK)
-        return error;
-    dbus_message_iter_init(reply, &arguments);
-    dbus_message_iter_recurse(&arguments, &value);
-    if (!has_signature(&value, "a(sb)"))
-        return context_refuse(context, MASTERSECRET_UNREACHABLE, "Fields is not a(sb)");
-    dbus_message_iter_recurse(&value, &array);
-    for (; dbus_message_iter_get_arg_type(&array) == DBUS_TYPE_STRUCT && error == MASTERSECRET_OK;
-         dbus_message_iter_next(&array)) {
-        const char *label;
-        dbus_bool_t masked;
-
-        dbus_message_iter_recurse(&array, &row);
-        dbus_message_iter_get_basic(&row, &label);
-        dbus_message_iter_next(&row);
-        dbus_message_iter_get_basic(&row, &masked);
-        if (masked)
-            error = want_field(context, fields, label);
-    }
+    for (size_t i = 0; error == MASTERSECRET_OK && i < described->count; i++)
+        if (described->fields[i].masked)
+            error = want_field(context, fields, described->fields[i].label);
     return error;
 }
 

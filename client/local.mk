@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
 %C%_libclient_la_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
 %C%_libclient_la_LIBADD = common/libcommon.la $(DBUS_LIBS)
 %C%_libclient_la_SOURCES = \
+    %D%/application.c \
+    %D%/application.h \
     %D%/connection.c \
     %D%/connection.h \
     %D%/context.c \

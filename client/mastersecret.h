@@ -148,6 +148,25 @@ MASTERSECRET_CHECK enum mastersecret_error
 mastersecret_verify(struct mastersecret *context, const char *application, const char *user,
                     const char *field, const void *candidate, size_t length, int *ret_matches);
 
+/* ---- Applications ---- */
+
+struct mastersecret_application;
+
+/* What the application's users, agents and administrators may know of it. */
+MASTERSECRET_CHECK enum mastersecret_error
+mastersecret_describe(struct mastersecret *context, const char *application,
+                      struct mastersecret_application **ret_application);
+MASTERSECRET_PUBLIC void
+mastersecret_application_free(struct mastersecret_application *application);
+/* Of the type group: its users share mappings that only administrators set. In an individual one
+ * each user may set his own, external user name included. */
+MASTERSECRET_PUBLIC int
+mastersecret_application_is_group(const struct mastersecret_application *application);
+/* Labels, and which are masked; no values. The first is the external user name. */
+MASTERSECRET_PUBLIC const struct mastersecret_field *
+mastersecret_application_fields(const struct mastersecret_application *application,
+                                size_t *ret_count);
+
 /* ---- Mappings ---- */
 
 /* Makes a mapping (enabled) or changes it. `account` is "user:NAME", "group:NAME" or NULL for the

@@ -197,3 +197,20 @@ int name_from_path(const char *element, char *ret_name, size_t size)
     memcpy(ret_name, name, length + 1);
     return 0;
 }
+
+void name_to_variable(const char *label, char ret_variable[VARIABLE_SIZE])
+{
+    size_t used = strlen(VARIABLE_PREFIX);
+
+    memcpy(ret_variable, VARIABLE_PREFIX, used);
+    for (; *label && used < VARIABLE_SIZE - 1; label++) {
+        char byte = *label;
+
+        if (byte >= 'a' && byte <= 'z')
+            byte = (char)(byte - 'a' + 'A');
+        else if (!((byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9')))
+            byte = '_';
+        ret_variable[used++] = byte;
+    }
+    ret_variable[used] = '\0';
+}

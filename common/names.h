@@ -140,4 +140,10 @@ int name_to_path(const char *name, char *ret_path, size_t size) MUST_CHECK;
 /* The inverse, for the last element of a path; -EINVAL when it is not an escaped valid name. */
 int name_from_path(const char *element, char *ret_name, size_t size) MUST_CHECK;
 
+#define VARIABLE_PREFIX "MASTERSECRET_"
+enum { VARIABLE_SIZE = sizeof(VARIABLE_PREFIX) + NAME_MAX_BYTES }; /* terminator included */
+/* The environment variable of a field: the prefix and the valid label, in which letters become
+ * upper case and each byte outside [A-Za-z0-9] '_'. Two labels may come to the same variable. */
+void name_to_variable(const char *label, char ret_variable[VARIABLE_SIZE]);
+
 #endif

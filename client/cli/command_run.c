@@ -13,21 +13,13 @@ static void credentials_cleanup(struct mastersecret_credentials **credentials)
     mastersecret_credentials_free(*credentials);
 }
 
-/* "MASTERSECRET_<LABEL><suffix>"; any byte but a letter or digit becomes '_'. */
 static char *variable_name(const char *label, const char *suffix)
 {
-    static const char prefix[] = "MASTERSECRET_";
+    char variable[VARIABLE_SIZE];
     char *name = NULL;
 
-    if (asprintf(&name, "%s%s%s", prefix, label, suffix) < 0)
-        return NULL;
-    for (char *c = name + sizeof(prefix) - 1; *c; c++) {
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-        else if (!((*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
-            *c = '_';
-    }
-    return name;
+    name_to_variable(label, variable);
+    return asprintf(&name, "%s%s", variable, suffix) < 0 ? NULL : name;
 }
 
 static int set_variable(const char *label, const char *suffix, const char *value)

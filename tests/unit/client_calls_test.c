@@ -247,6 +247,28 @@ static void test_list(void **state)
     mastersecret_mappings_free(mappings);
 }
 
+static void test_describe(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mastersecret_application *application;
+    const struct mastersecret_field *fields;
+    size_t count;
+
+    assert_int_equal(mastersecret_describe(fixture->context, "erp", &application), MASTERSECRET_OK);
+    assert_true(mastersecret_application_is_group(application));
+    fields = mastersecret_application_fields(application, &count);
+    assert_int_equal(count, 4);
+    assert_string_equal(fields[0].label, "user");
+    assert_false(fields[0].masked);
+    assert_string_equal(fields[3].label, "pin");
+    assert_true(fields[3].masked);
+    assert_null(fields[3].value);
+    mastersecret_application_free(application);
+    mastersecret_application_free(NULL);
+    assert_int_equal(mastersecret_describe(fixture->context, "\xff", &application),
+                     MASTERSECRET_INVALID_ARGUMENT);
+}
+
 /* Raw bytes, as login names are, must not reach libdbus, which would abort. */
 static void test_bad_strings(void **state)
 {
@@ -344,6 +366,7 @@ int main(void)
         TEST(test_set),
         TEST(test_too_many_masked_fields),
         TEST(test_list),
+        TEST(test_describe),
         TEST(test_bad_strings),
         TEST(test_values_are_wiped),
         cmocka_unit_test(test_free_of_null),

@@ -157,6 +157,26 @@ static void test_ill_formed_elements(void **state)
     assert_int_equal(name_from_path(text, name, sizeof(name)), -EINVAL);
 }
 
+static void test_variables(void **state)
+{
+    static const char *const rows[][2] = {
+        { "client", "MASTERSECRET_CLIENT" },
+        { "Client-Nr 1", "MASTERSECRET_CLIENT_NR_1" },
+        { "gr\xc3\xb6\xc3\x9f" "e", "MASTERSECRET_GR____E" },
+        { "A=B\nPATH", "MASTERSECRET_A_B_PATH" },
+    };
+    char variable[VARIABLE_SIZE], longest[NAME_MAX_BYTES + 2];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        name_to_variable(rows[i][0], variable);
+        assert_string_equal(variable, rows[i][1]);
+    }
+    memset(longest, 'a', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    name_to_variable(longest, variable); /* one byte more than a name has: cut, not overrun */
+    assert_int_equal(strlen(variable), VARIABLE_SIZE - 1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -168,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_path_round_trip),
         cmocka_unit_test(test_path_sizes),
         cmocka_unit_test(test_ill_formed_elements),
+        cmocka_unit_test(test_variables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

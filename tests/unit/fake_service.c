@@ -149,26 +149,55 @@ static DBusMessage *answer_verify(DBusMessage *call)
     return reply;
 }
 
-static DBusMessage *answer_fields(DBusMessage *call)
+static void append_fields(DBusMessageIter *value)
 {
     static const struct {
         const char *label;
         dbus_bool_t masked;
     } fields[] = { { "user", FALSE }, { "password", TRUE }, { "client", FALSE }, { "pin", TRUE } };
-    DBusMessage *reply = dbus_message_new_method_return(call);
-    DBusMessageIter results, value, array, row;
+    DBusMessageIter array, row;
 
-    dbus_message_iter_init_append(reply, &results);
-    dbus_message_iter_open_container(&results, DBUS_TYPE_VARIANT, "a(sb)", &value);
-    dbus_message_iter_open_container(&value, DBUS_TYPE_ARRAY, "(sb)", &array);
+    dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "(sb)", &array);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &row);
         dbus_message_iter_append_basic(&row, DBUS_TYPE_STRING, &fields[i].label);
         dbus_message_iter_append_basic(&row, DBUS_TYPE_BOOLEAN, &fields[i].masked);
         dbus_message_iter_close_container(&array, &row);
     }
-    dbus_message_iter_close_container(&value, &array);
-    dbus_message_iter_close_container(&results, &value);
+    dbus_message_iter_close_container(value, &array);
+}
+
+static void append_type(DBusMessageIter *value)
+{
+    static const char *const type = "group";
+
+    dbus_message_iter_append_basic(value, DBUS_TYPE_STRING, &type);
+}
+
+static DBusMessage *answer_properties(DBusMessage *call)
+{
+    static const struct {
+        const char *name;
+        const char *signature;
+        void (*append)(DBusMessageIter *value);
+    } properties[] = { { "Name", "s", append_type },
+                       { "Type", "s", append_type },
+                       { "Fields", "a(sb)", append_fields } };
+    DBusMessage *reply = dbus_message_new_method_return(call);
+    DBusMessageIter results, array, entry, value;
+
+    dbus_message_iter_init_append(reply, &results);
+    dbus_message_iter_open_container(&results, DBUS_TYPE_ARRAY, "{sv}", &array);
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+        dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+        dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &properties[i].name);
+        dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, properties[i].signature,
+                                         &value);
+        properties[i].append(&value);
+        dbus_message_iter_close_container(&entry, &value);
+        dbus_message_iter_close_container(&array, &entry);
+    }
+    dbus_message_iter_close_container(&results, &array);
     return reply;
 }
 
@@ -225,7 +254,7 @@ static DBusMessage *answer(DBusMessage *call)
         const char *method;
         DBusMessage *(*answer)(DBusMessage *call);
     } methods[] = {
-        { "Lookup", answer_lookup }, { "Verify", answer_verify },   { "Get", answer_fields },
+        { "Lookup", answer_lookup }, { "Verify", answer_verify },   { "GetAll", answer_properties },
         { "ListOwn", answer_list },  { "SetMapping", answer_set },
     };
 
