@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-/* verify: prompt, identify, connect, compare. authtok: identify, connect, look up, hand over. */
+/* verify: prompt, identify, connect, compare. authtok: identify, connect, look up, hand over. Both
+ * then become the external user, where that is wanted. */
 #include "pam_module/call.h"
 
 #include "common/secret.h"
@@ -9,82 +10,38 @@
 #include <string.h>
 #include <syslog.h>
 
-CLEANUP_DEFINE(context, struct mastersecret, mastersecret_free)
-CLEANUP_DEFINE(credentials, struct mastersecret_credentials, mastersecret_credentials_free)
-
-/* The name the service is asked about: raw bytes from whoever is at the door, and libdbus calls
- * abort() on a string that is not UTF-8. */
-static int get_user(struct call *call, const char **ret_user)
+static bool wants_external_user(const struct call *call)
 {
-    const char *user = NULL;
-    int code = pam_get_user(call->pamh, &user, NULL);
-
-    if (code != PAM_SUCCESS)
-        return code;
-    if (!user || !name_is_valid(user)) {
-        call_debug(call, "the user's name is not 1 to 255 bytes of UTF-8");
-        return PAM_USER_UNKNOWN;
-    }
-    *ret_user = user;
-    return PAM_SUCCESS;
+    return call->options.user == LOGIN_USER_EXTERNAL;
 }
 
-/* The deadline of the entry point is that of the one library call it makes. It starts here: how
- * long somebody takes to type a password is not the service's doing. */
-static enum mastersecret_error open_service(const struct call *call,
-                                            struct mastersecret **ret_context)
+/* ---- verify ---- */
+
+static int become_external_user(struct call *call, const char *user)
 {
-    enum mastersecret_error error = mastersecret_new(ret_context);
+    CLEANUP_CREDENTIALS struct mastersecret_credentials *credentials = NULL;
+    const char *name = NULL;
+    int code = call_lookup(call, user, false, &credentials);
 
-    if (error == MASTERSECRET_OK)
-        mastersecret_set_timeout(*ret_context, call->options.timeout_ms);
-    return error;
-}
-
-static bool is_unavailable(enum mastersecret_error error)
-{
-    return error == MASTERSECRET_UNREACHABLE || error == MASTERSECRET_TIMED_OUT;
-}
-
-/* The code of a failed call. The service's audit has the refusals; that it cannot be reached, or
- * that the PAM line is wrong, nobody else can tell. */
-static int fail(const struct call *call, struct mastersecret *context, const char *user,
-                enum mastersecret_error error)
-{
-    int code = status_of_error(error, call->entry, call->options.unavailable);
-    const char *text = mastersecret_strerror(error);
-    char words[256];
-
-    if (is_unavailable(error) || code == PAM_SERVICE_ERR || code == PAM_SYSTEM_ERR)
-        call_log(call, LOG_WARNING, "cannot ask about '%.64s' in application '%.64s': %s", user,
-                 call->options.application, text);
-    else
-        call_debug(call, "'%.64s' in application '%.64s': %s", user, call->options.application,
-                   text);
-    if (context && mastersecret_message(context, words, sizeof(words)) > 0)
-        call_debug(call, "in the service's words: %s", words);
-    return code;
-}
-
-static const char *field_or_null(const struct options *options)
-{
-    return options->field[0] ? options->field : NULL;
+    if (code == PAM_SUCCESS)
+        code = external_user_get(call, user, credentials, &name);
+    return code == PAM_SUCCESS ? pam_set_item(call->pamh, PAM_USER, name) : code;
 }
 
 static int compare(struct call *call, const char *user, const char *password)
 {
-    CLEANUP(context_cleanup) struct mastersecret *context = NULL;
-    enum mastersecret_error error = open_service(call, &context);
+    enum mastersecret_error error = call_service(call);
     int matches = 0;
 
     if (error == MASTERSECRET_OK)
-        error = mastersecret_verify(context, call->options.application, user,
-                                    field_or_null(&call->options), password, strlen(password),
-                                    &matches);
+        error = mastersecret_verify(call->service, call->options.application, user,
+                                    call_field(call), password, strlen(password), &matches);
     if (error != MASTERSECRET_OK)
-        return fail(call, context, user, error);
+        return call_fail(call, user, error);
     call_debug(call, "'%.64s': the password %s", user, matches ? "matches" : "does not match");
-    return matches ? PAM_SUCCESS : PAM_AUTH_ERR;
+    if (!matches)
+        return PAM_AUTH_ERR;
+    return wants_external_user(call) ? become_external_user(call, user) : PAM_SUCCESS;
 }
 
 int verify_authenticate(struct call *call)
@@ -96,7 +53,7 @@ int verify_authenticate(struct call *call)
 
     /* A name that cannot be anybody's is refused only after the prompt, as a wrong password is:
      * the prompt must not tell which names can exist. */
-    user_code = get_user(call, &user);
+    user_code = call_user(call, &user);
     if (user_code != PAM_SUCCESS && user_code != PAM_USER_UNKNOWN)
         return user_code;
     /* The password an earlier module asked for, else a prompt; libpam keeps and wipes it. */
@@ -118,12 +75,13 @@ int verify_setcred(struct call *call)
     return PAM_SUCCESS;
 }
 
+/* ---- authtok ---- */
+
 /* libpam's item ends at the first NUL byte: a value that holds one would be handed over cut, and a
  * cut password is another password. */
 static int hand_over(struct call *call, const char *user, const struct mastersecret_field *field)
 {
     CLEANUP_SECRET struct secret *copy = NULL;
-    int code;
 
     if (memchr(field->value, '\0', field->length)) {
         call_log(call, LOG_WARNING, "the value of '%.64s' for '%.64s' holds a NUL byte",
@@ -134,33 +92,33 @@ static int hand_over(struct call *call, const char *user, const struct mastersec
         secret_append(copy, field->value, field->length) < 0)
         return PAM_BUF_ERR;
     copy->bytes[field->length] = '\0';
-    code = pam_set_item(call->pamh, PAM_AUTHTOK, copy->bytes);
-    if (code != PAM_SUCCESS)
-        return code;
-    call_debug(call, "'%.64s': PAM_AUTHTOK is that of application '%.64s' now", user,
-               call->options.application);
-    /* Nobody was authenticated here. With PAM_SUCCESS a "sufficient" line, or a stack of this
-     * module alone, would let everybody in who has a mapping. */
-    return PAM_IGNORE;
+    return pam_set_item(call->pamh, PAM_AUTHTOK, copy->bytes);
 }
 
 static int replace_authtok(struct call *call, const char *user)
 {
-    CLEANUP(context_cleanup) struct mastersecret *context = NULL;
-    CLEANUP(credentials_cleanup) struct mastersecret_credentials *credentials = NULL;
-    const char *label = field_or_null(&call->options);
+    CLEANUP_CREDENTIALS struct mastersecret_credentials *credentials = NULL;
     const struct mastersecret_field *field;
-    enum mastersecret_error error = open_service(call, &context);
+    const char *name = NULL;
+    int code = call_lookup(call, user, true, &credentials);
 
-    if (error == MASTERSECRET_OK)
-        error = mastersecret_lookup(context, call->options.application, user, label ? &label : NULL,
-                                    label ? 1 : 0, &credentials);
-    if (error != MASTERSECRET_OK)
-        return fail(call, context, user, error);
-    field = mastersecret_credentials_field(credentials, label);
+    if (code != PAM_SUCCESS)
+        return code;
+    field = mastersecret_credentials_field(credentials, call_field(call));
     if (!field || !field->value)
-        return fail(call, context, user, MASTERSECRET_FIELD_NOT_FOUND);
-    return hand_over(call, user, field);
+        return call_fail(call, user, MASTERSECRET_FIELD_NOT_FOUND);
+    if (wants_external_user(call))
+        code = external_user_get(call, user, credentials, &name);
+    if (code == PAM_SUCCESS)
+        code = hand_over(call, user, field);
+    if (code == PAM_SUCCESS && name)
+        code = pam_set_item(call->pamh, PAM_USER, name);
+    if (code != PAM_SUCCESS)
+        return code;
+    call_debug(call, "PAM_AUTHTOK is that of application '%.64s' now", call->options.application);
+    /* Nobody was authenticated here. With PAM_SUCCESS a "sufficient" line, or a stack of this
+     * module alone, would let everybody in who has a mapping. */
+    return PAM_IGNORE;
 }
 
 int authtok_authenticate(struct call *call)
@@ -180,6 +138,6 @@ int authtok_authenticate(struct call *call)
             return PAM_IGNORE;
         }
     }
-    code = get_user(call, &user);
+    code = call_user(call, &user);
     return code == PAM_SUCCESS ? replace_authtok(call, user) : code;
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The six entry points, all alike: read the options, then do what the table says for mode and
- * entry point. */
+ * entry point (chauthtok counts as two). */
 #include "pam_module/call.h"
 
 #include <syslog.h>
@@ -15,6 +15,15 @@ static call_handler *const handlers[MODE_COUNT_][ENTRY_COUNT_] = {
     },
     [MODE_AUTHTOK] = {
         [ENTRY_AUTHENTICATE] = authtok_authenticate,
+    },
+    [MODE_CAPTURE] = {
+        [ENTRY_AUTHENTICATE] = capture_authenticate,
+        [ENTRY_ACCT_MGMT] = capture_acct_mgmt,
+        [ENTRY_PRELIMINARY] = capture_preliminary,
+        [ENTRY_UPDATE] = capture_update,
+    },
+    [MODE_ENV] = {
+        [ENTRY_OPEN_SESSION] = env_open_session,
     },
 };
 
@@ -34,6 +43,7 @@ static int enter(pam_handle_t *pamh, enum entry_point entry, int argc, const cha
     struct call call = { .pamh = pamh, .entry = entry };
     struct options_fault fault;
     call_handler *handler;
+    int code = PAM_IGNORE;
 
     /* Not PAM_IGNORE: a line that cannot be read must not be as if it were not there. */
     if (options_load(&call.options, argc, argv, &fault) != OPTIONS_DONE) {
@@ -41,7 +51,10 @@ static int enter(pam_handle_t *pamh, enum entry_point entry, int argc, const cha
         return PAM_SERVICE_ERR;
     }
     handler = handlers[call.options.mode][entry];
-    return handler ? handler(&call) : PAM_IGNORE;
+    if (handler)
+        code = handler(&call);
+    mastersecret_free(call.service);
+    return code;
 }
 
 #define ENTRY_POINT __attribute__((__visibility__("default")))
@@ -73,5 +86,5 @@ ENTRY_POINT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, co
 
 ENTRY_POINT int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    return enter(pamh, ENTRY_CHAUTHTOK, argc, argv);
+    return enter(pamh, flags & PAM_PRELIM_CHECK ? ENTRY_PRELIMINARY : ENTRY_UPDATE, argc, argv);
 }

@@ -6,7 +6,11 @@ noinst_LTLIBRARIES += %D%/libmodule.la
 %C%_libmodule_la_LIBADD = common/libcommon.la $(PAM_LIBS)
 %C%_libmodule_la_SOURCES = \
     %D%/authenticate.c \
+    %D%/call.c \
     %D%/call.h \
+    %D%/capture.c \
+    %D%/environment.c \
+    %D%/external_user.c \
     %D%/log.c \
     %D%/options.c \
     %D%/options.h \

@@ -62,31 +62,41 @@ static const char *parse_milliseconds(const char *value, void *target)
     return NULL;
 }
 
-static const char *parse_mode(const char *value, void *target)
-{
-    enum mode *mode = target;
+/* The words of an enumeration; its enumerators are small positive numbers. */
+struct word {
+    const char *text;
+    unsigned char value;
+};
 
-    if (value && strcmp(value, "verify") == 0)
-        *mode = MODE_VERIFY;
-    else if (value && strcmp(value, "authtok") == 0)
-        *mode = MODE_AUTHTOK;
-    else
-        return "must be verify or authtok";
-    return NULL;
+static bool find_word(const struct word *words, size_t count, const char *text, unsigned *ret_value)
+{
+    for (size_t i = 0; text && i < count; i++)
+        if (strcmp(words[i].text, text) == 0) {
+            *ret_value = words[i].value;
+            return true;
+        }
+    return false;
 }
 
-static const char *parse_unavailable(const char *value, void *target)
-{
-    enum unavailable *unavailable = target;
+#define WORD_PARSER(name, type, reason, ...)                                                       \
+    static const char *name(const char *value, void *target)                                       \
+    {                                                                                              \
+        static const struct word words[] = { __VA_ARGS__ };                                        \
+        unsigned found;                                                                            \
+                                                                                                   \
+        if (!find_word(words, sizeof(words) / sizeof(words[0]), value, &found))                    \
+            return reason;                                                                         \
+        *(type *)target = (type)found;                                                             \
+        return NULL;                                                                               \
+    }
 
-    if (value && strcmp(value, "fail") == 0)
-        *unavailable = UNAVAILABLE_FAIL;
-    else if (value && strcmp(value, "ignore") == 0)
-        *unavailable = UNAVAILABLE_IGNORE;
-    else
-        return "must be fail or ignore";
-    return NULL;
-}
+WORD_PARSER(parse_mode, enum mode, "must be verify, authtok, capture or env",
+            { "verify", MODE_VERIFY }, { "authtok", MODE_AUTHTOK }, { "capture", MODE_CAPTURE },
+            { "env", MODE_ENV })
+WORD_PARSER(parse_unavailable, enum unavailable, "must be fail or ignore",
+            { "fail", UNAVAILABLE_FAIL }, { "ignore", UNAVAILABLE_IGNORE })
+WORD_PARSER(parse_user, enum login_user, "must be local or external",
+            { "local", LOGIN_USER_LOCAL }, { "external", LOGIN_USER_EXTERNAL })
 
 static const struct option_row {
     const char *name;
@@ -101,6 +111,7 @@ static const struct option_row {
     { "mode", parse_mode, offsetof(struct options, mode), false },
     { "timeout", parse_milliseconds, offsetof(struct options, timeout_ms), false },
     { "unavailable", parse_unavailable, offsetof(struct options, unavailable), false },
+    { "user", parse_user, offsetof(struct options, user), false },
     { "without_password", parse_flag, offsetof(struct options, without_password), false },
 };
 

@@ -18,13 +18,17 @@ enum {
     OPTIONS_TIMEOUT_MAX_MS = 60 * 1000,
 };
 
-enum mode { MODE_NONE, MODE_VERIFY, MODE_AUTHTOK, MODE_COUNT_ };
+enum mode { MODE_NONE, MODE_VERIFY, MODE_AUTHTOK, MODE_CAPTURE, MODE_ENV, MODE_COUNT_ };
 
 enum unavailable { UNAVAILABLE_BY_MODE, UNAVAILABLE_FAIL, UNAVAILABLE_IGNORE };
+
+/* Whose name PAM_USER is after verify or authtok. */
+enum login_user { LOGIN_USER_LOCAL, LOGIN_USER_EXTERNAL };
 
 struct options {
     enum mode mode;
     enum unavailable unavailable;
+    enum login_user user;
     unsigned timeout_ms;
     bool without_password;
     bool debug;

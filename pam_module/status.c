@@ -15,8 +15,10 @@ static const struct entry_row {
     [ENTRY_ACCT_MGMT] = { "acct_mgmt", PAM_PERM_DENIED },
     [ENTRY_OPEN_SESSION] = { "open_session", PAM_SESSION_ERR },
     [ENTRY_CLOSE_SESSION] = { "close_session", PAM_SESSION_ERR },
-    /* Of the preliminary check: libpam then changes no password in any module of the stack. */
-    [ENTRY_CHAUTHTOK] = { "chauthtok", PAM_TRY_AGAIN },
+    /* libpam then changes no password in any module of the stack. */
+    [ENTRY_PRELIMINARY] = { "chauthtok", PAM_TRY_AGAIN },
+    /* PAM_TRY_AGAIN would be a lie: the modules in front have changed theirs. */
+    [ENTRY_UPDATE] = { "chauthtok", PAM_AUTHTOK_ERR },
 };
 
 const char *entry_point_name(enum entry_point entry)
@@ -38,6 +40,7 @@ int status_of_error(enum mastersecret_error error, enum entry_point entry,
 
     case MASTERSECRET_UNREACHABLE:
     case MASTERSECRET_TIMED_OUT:
+    case MASTERSECRET_OUTCOME_UNKNOWN:
         return unavailable == UNAVAILABLE_IGNORE ? PAM_IGNORE : status_unavailable(entry);
 
     /* The service answered, but cannot decide now. Not "unavailable": unavailable=ignore would make
@@ -84,7 +87,7 @@ int status_of_error(enum mastersecret_error error, enum entry_point entry,
     case MASTERSECRET_INVALID_ARGUMENT:
         return PAM_SERVICE_ERR;
 
-    /* No answer to a look-up or a comparison. */
+    /* No answer to what is asked here. */
     case MASTERSECRET_BAD_DESCRIPTOR:
     case MASTERSECRET_TOO_LARGE:
     case MASTERSECRET_ALREADY_CONFIGURED:
@@ -95,7 +98,6 @@ int status_of_error(enum mastersecret_error error, enum entry_point entry,
     case MASTERSECRET_CONFLICT:
     case MASTERSECRET_WRONG_PASSPHRASE:
     case MASTERSECRET_BACKUP_FAILED:
-    case MASTERSECRET_OUTCOME_UNKNOWN:
         return PAM_SYSTEM_ERR;
     }
     /* A newer library than the one this was built with. */

@@ -14,7 +14,8 @@ enum entry_point {
     ENTRY_ACCT_MGMT,
     ENTRY_OPEN_SESSION,
     ENTRY_CLOSE_SESSION,
-    ENTRY_CHAUTHTOK,
+    ENTRY_PRELIMINARY, /* chauthtok, asking whether all modules are able to change */
+    ENTRY_UPDATE,      /* chauthtok, changing */
     ENTRY_COUNT_
 };
 
@@ -22,7 +23,7 @@ enum entry_point {
 const char *entry_point_name(enum entry_point entry);
 
 /* The PAM code of an error at an entry point. `unavailable` (FAIL or IGNORE) decides for a service
- * that is unreachable or late, and for nothing else. */
+ * that is unreachable or late, also with the answer to a change, and for nothing else. */
 int status_of_error(enum mastersecret_error error, enum entry_point entry,
                     enum unavailable unavailable) MUST_CHECK;
 

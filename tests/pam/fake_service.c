@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -25,13 +26,33 @@ static char long_value[FAKE_LONG_BYTES];
 
 static const struct fake_user {
     const char *name;
-    const char *value;
+    const char *external;
+    const char *value; /* NULL: not set */
     size_t length;
 } fake_users[] = {
-    { "alice", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
-    { "nul", "half\0other", 10 },
-    { "empty", "", 0 },
-    { "long", long_value, sizeof(long_value) },
+    { "alice", "EXTERNAL01", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "nul", "EXTERNAL02", "half\0other", 10 },
+    { "empty", "EXTERNAL03", "", 0 },
+    { "long", "EXTERNAL04", long_value, sizeof(long_value) },
+    { "unset", "EXTERNAL05", NULL, 0 },
+    { "to-root", "root", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-toor", "toor", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-nothing", "", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-control", "two\nlines", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-path", "../etc/passwd", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-dots", "..", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-option", "-f", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+    { "to-line", "x:0:0", FAKE_PASSWORD, sizeof(FAKE_PASSWORD) - 1 },
+};
+
+static const struct fake_application {
+    const char *name;
+    const char *type;
+    bool writable;
+} fake_applications[] = {
+    { "erp", "individual", true },
+    { "crew", "group", true },
+    { "readonly", "individual", false },
 };
 
 /* ---- The loop ---- */
@@ -176,47 +197,172 @@ static void write_values(const struct fake_user *user, DBusMessageIter *map)
     }
 }
 
+static void append_entry(DBusMessageIter *map, const char *label, const char *text)
+{
+    DBusMessageIter entry;
+
+    dbus_message_iter_open_container(map, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &label);
+    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &text);
+    dbus_message_iter_close_container(map, &entry);
+}
+
+static void append_plain(DBusMessageIter *result)
+{
+    static char large[FAKE_LARGE_BYTES + 1];
+    static const char *const entries[][2] = {
+        { "client", "100" },      { "cost-centre", "first" }, { "cost centre", "second" },
+        { "User", "not him" },    { "large", large },         { "none", "" },
+        { "LD_PRELOAD", "/x" },   { "gr\xc3\xb6\xc3\x9f" "e", "two\nlines" },
+    };
+    DBusMessageIter map;
+
+    memset(large, 'x', FAKE_LARGE_BYTES);
+    dbus_message_iter_open_container(result, DBUS_TYPE_ARRAY, "{ss}", &map);
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+        append_entry(&map, entries[i][0], entries[i][1]);
+    dbus_message_iter_close_container(result, &map);
+}
+
 static DBusMessage *lookup(DBusMessage *call, const struct fake_user *user, DBusMessageIter *rest)
 {
     DBusMessage *reply = dbus_message_new_method_return(call);
-    const char *strings[] = { "EXTERNAL01", "client", "100" };
-    DBusMessageIter result, map, entry;
+    DBusMessageIter result;
 
     write_values(user, rest);
     dbus_message_iter_init_append(reply, &result);
-    dbus_message_iter_append_basic(&result, DBUS_TYPE_STRING, &strings[0]);
-    dbus_message_iter_open_container(&result, DBUS_TYPE_ARRAY, "{ss}", &map);
-    dbus_message_iter_open_container(&map, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
-    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &strings[1]);
-    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &strings[2]);
-    dbus_message_iter_close_container(&map, &entry);
-    dbus_message_iter_close_container(&result, &map);
+    dbus_message_iter_append_basic(&result, DBUS_TYPE_STRING, &user->external);
+    append_plain(&result);
     append_freshness(&result);
     return reply;
 }
 
-/* The property Fields, a(sb), in its variant. */
-static DBusMessage *fields(DBusMessage *call)
+static void append_type(DBusMessageIter *value, const struct fake_application *application)
+{
+    dbus_message_iter_append_basic(value, DBUS_TYPE_STRING, &application->type);
+}
+
+static void append_fields(DBusMessageIter *value, const struct fake_application *application)
 {
     static const struct {
         const char *label;
         dbus_bool_t masked;
     } rows[] = { { "user", FALSE }, { "password", TRUE }, { "client", FALSE } };
-    DBusMessage *reply = dbus_message_new_method_return(call);
-    DBusMessageIter result, variant, array, row;
+    DBusMessageIter array, row;
 
-    dbus_message_iter_init_append(reply, &result);
-    dbus_message_iter_open_container(&result, DBUS_TYPE_VARIANT, "a(sb)", &variant);
-    dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, "(sb)", &array);
+    dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "(sb)", &array);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &row);
         dbus_message_iter_append_basic(&row, DBUS_TYPE_STRING, &rows[i].label);
         dbus_message_iter_append_basic(&row, DBUS_TYPE_BOOLEAN, &rows[i].masked);
         dbus_message_iter_close_container(&array, &row);
     }
-    dbus_message_iter_close_container(&variant, &array);
-    dbus_message_iter_close_container(&result, &variant);
+    dbus_message_iter_close_container(value, &array);
+}
+
+/* GetAll of an application. */
+static DBusMessage *describe(DBusMessage *call, const struct fake_application *application)
+{
+    static const struct {
+        const char *name;
+        const char *signature;
+        void (*append)(DBusMessageIter *value, const struct fake_application *application);
+    } properties[] = { { "Type", "s", append_type }, { "Fields", "a(sb)", append_fields } };
+    DBusMessage *reply = dbus_message_new_method_return(call);
+    DBusMessageIter result, array, entry, value;
+
+    dbus_message_iter_init_append(reply, &result);
+    dbus_message_iter_open_container(&result, DBUS_TYPE_ARRAY, "{sv}", &array);
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+        dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+        dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &properties[i].name);
+        dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, properties[i].signature,
+                                         &value);
+        properties[i].append(&value, application);
+        dbus_message_iter_close_container(&entry, &value);
+        dbus_message_iter_close_container(&array, &entry);
+    }
+    dbus_message_iter_close_container(&result, &array);
     return reply;
+}
+
+/* One line in FAKE_STORED: what was set, for a test to read. */
+static void record_value(const char *account, const char *external, const char *label, int fd)
+{
+    FILE *file = fopen(FAKE_STORED, "a");
+    char value[VALUE_MAX_BYTES + 1];
+    ssize_t length = read(fd, value, VALUE_MAX_BYTES);
+
+    if (!file)
+        err(1, "fake service: %s", FAKE_STORED);
+    fprintf(file, "%s %s %s ", account, external[0] ? external : "-", label);
+    fwrite(value, 1, length > 0 ? (size_t)length : 0, file);
+    fputc('\n', file);
+    fclose(file);
+}
+
+static DBusMessage *set_mapping(DBusMessage *call, const struct fake_application *application)
+{
+    DBusMessage *reply = dbus_message_new_method_return(call);
+    dbus_uint64_t revision = 1;
+    DBusMessageIter arguments, entries;
+    const char *account, *external;
+
+    if (!application->writable)
+        return dbus_message_new_error(call, BUS_ERROR_PREFIX "AccessDenied", "fake");
+    dbus_message_iter_init(call, &arguments);
+    account = get_string(&arguments);
+    external = get_string(&arguments);
+    dbus_message_iter_next(&arguments); /* plain ones */
+    dbus_message_iter_recurse(&arguments, &entries);
+    for (; dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY;
+         dbus_message_iter_next(&entries)) {
+        DBusMessageIter entry;
+        const char *label;
+        int fd = -1;
+
+        dbus_message_iter_recurse(&entries, &entry);
+        label = get_string(&entry);
+        dbus_message_iter_get_basic(&entry, &fd);
+        record_value(account, external, label, fd);
+        close(fd);
+    }
+    dbus_message_append_args(reply, DBUS_TYPE_UINT64, &revision, DBUS_TYPE_INVALID);
+    return reply;
+}
+
+static const struct fake_application *find_application(const char *name)
+{
+    for (size_t i = 0; i < sizeof(fake_applications) / sizeof(fake_applications[0]); i++)
+        if (strcmp(fake_applications[i].name, name) == 0)
+            return &fake_applications[i];
+    return NULL;
+}
+
+static DBusMessage *refuse(DBusMessage *call, const char *application)
+{
+    char name[256];
+
+    if (strncmp(application, "error:", 6) != 0)
+        return dbus_message_new_error(call, BUS_ERROR_PREFIX "ApplicationNotFound", "fake");
+    snprintf(name, sizeof(name), "%s%.200s", BUS_ERROR_PREFIX, application + 6);
+    return dbus_message_new_error(call, name, "as asked for");
+}
+
+/* A call to the object of an application. */
+static DBusMessage *object(DBusMessage *call)
+{
+    const char *path = dbus_message_get_path(call);
+    const struct fake_application *application;
+    char name[NAME_MAX_BYTES + 1];
+
+    if (name_from_path(strrchr(path, '/') + 1, name, sizeof(name)) < 0)
+        name[0] = '\0';
+    application = find_application(name);
+    if (!application)
+        return refuse(call, name);
+    return dbus_message_has_member(call, "SetMapping") ? set_mapping(call, application)
+                                                       : describe(call, application);
 }
 
 static DBusMessage *credentials(DBusMessage *call)
@@ -227,17 +373,13 @@ static DBusMessage *credentials(DBusMessage *call)
 
     dbus_message_iter_init(call, &arguments);
     application = get_string(&arguments);
-    if (strncmp(application, "error:", 6) == 0) {
-        char name[256];
-
-        snprintf(name, sizeof(name), "%s%.200s", BUS_ERROR_PREFIX, application + 6);
-        return dbus_message_new_error(call, name, "as asked for");
-    }
-    if (strcmp(application, "erp") != 0)
-        return dbus_message_new_error(call, BUS_ERROR_PREFIX "ApplicationNotFound", "fake");
+    if (!find_application(application))
+        return refuse(call, application);
     user = find_user(get_string(&arguments));
     if (!user)
         return dbus_message_new_error(call, BUS_ERROR_PREFIX "MappingNotFound", "fake");
+    if (!user->value)
+        return dbus_message_new_error(call, BUS_ERROR_PREFIX "CredentialsNotSet", "fake");
     return dbus_message_has_member(call, "Verify") ? verify(call, user, &arguments)
                                                    : lookup(call, user, &arguments);
 }
@@ -259,16 +401,18 @@ static DBusHandlerResult handle(DBusConnection *connection, DBusMessage *call, v
 
     if (dbus_message_get_type(call) != DBUS_MESSAGE_TYPE_METHOD_CALL)
         return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
-    if (dbus_message_has_interface(call, DBUS_INTERFACE_PROPERTIES))
-        reply = fields(call);
-    else
-        reply = credentials(call);
+    reply = dbus_message_has_interface(call, BUS_INTERFACE_CREDENTIALS) ? credentials(call)
+                                                                        : object(call);
     switch (behaviour) {
     case FAKE_ANSWERS:
         dbus_connection_send(connection, reply, NULL);
         break;
     case FAKE_HALF_REPLY:
         send_half(connection, reply);
+        break;
+    case FAKE_ANSWERS_ONCE:
+        dbus_connection_send(connection, reply, NULL);
+        behaviour = FAKE_SILENT;
         break;
     case FAKE_SILENT:
         break;

@@ -1,8 +1,10 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* A stand-in for the service behind the direct socket, in a process of its own. It knows:
- *   application "erp", fields user, password (masked), client; users with these passwords:
- *     alice FAKE_PASSWORD, nul "half\0other", empty "", long FAKE_LONG_BYTES times 'x'
+ *   applications "erp" (individual), "crew" (group), "readonly" (individual; nobody may set there),
+ *   with fields user, password (masked), client, and users with these passwords:
+ *     alice FAKE_PASSWORD, nul "half\0other", empty "", long FAKE_LONG_BYTES times 'x', unset none;
+ *     to-NAME FAKE_PASSWORD, and external names that nobody may become (fake_service.c)
  *   application "error:NAME": every call is answered with org.mastersecret1.Error.NAME. */
 #ifndef TESTS_PAM_FAKE_SERVICE_H
 #define TESTS_PAM_FAKE_SERVICE_H
@@ -11,9 +13,14 @@
 
 #define FAKE_PASSWORD "a canary named Zebra-4711"
 #define FAKE_LONG_BYTES 60000
+/* The plain field "large". */
+#define FAKE_LARGE_BYTES 5000
+/* "user:NAME EXTERNAL LABEL VALUE" for each masked value that was set; EXTERNAL "-": kept. */
+#define FAKE_STORED "/run/test/stored"
 
 enum fake_behaviour {
     FAKE_ANSWERS,
+    FAKE_ANSWERS_ONCE, /* then it is silent */
     FAKE_HALF_REPLY, /* sends the first half of the reply, then nothing more */
     FAKE_SILENT,     /* takes the call, never answers */
     FAKE_HANGS_UP,   /* closes the connection instead of answering */

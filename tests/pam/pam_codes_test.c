@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Walks the table of return codes of pam_mastersecret(8), read from the manual itself, with
- * libpamtest: each error of the service, in each mode, gives the code that is printed there. */
+/* Walks the tables of return codes of pam_mastersecret(8), read from the manual itself: each mode, at
+ * each function, in each state of the service, and each error of the service in each mode, gives the
+ * code that is printed there. */
 #include "tests/pam/fake_service.h"
 #include "tests/pam/stage.h"
 
@@ -26,6 +27,7 @@ static const struct code_name {
 } code_names[] = {
     { "PAM_AUTHINFO_UNAVAIL", PAM_AUTHINFO_UNAVAIL },
     { "PAM_AUTH_ERR", PAM_AUTH_ERR },
+    { "PAM_AUTHTOK_ERR", PAM_AUTHTOK_ERR },
     { "PAM_AUTHTOK_RECOVERY_ERR", PAM_AUTHTOK_RECOVERY_ERR },
     { "PAM_BUF_ERR", PAM_BUF_ERR },
     { "PAM_CRED_INSUFFICIENT", PAM_CRED_INSUFFICIENT },
@@ -33,15 +35,18 @@ static const struct code_name {
     { "PAM_MAXTRIES", PAM_MAXTRIES },
     { "PAM_PERM_DENIED", PAM_PERM_DENIED },
     { "PAM_SERVICE_ERR", PAM_SERVICE_ERR },
+    { "PAM_SESSION_ERR", PAM_SESSION_ERR },
     { "PAM_SUCCESS", PAM_SUCCESS },
     { "PAM_SYSTEM_ERR", PAM_SYSTEM_ERR },
+    { "PAM_TRY_AGAIN", PAM_TRY_AGAIN },
     { "PAM_USER_UNKNOWN", PAM_USER_UNKNOWN },
 };
 
+/* With "PAM_" or without. */
 static int code_of(const char *name)
 {
     for (size_t i = 0; i < sizeof(code_names) / sizeof(code_names[0]); i++)
-        if (strcmp(code_names[i].name, name) == 0)
+        if (strcmp(code_names[i].name, name) == 0 || strcmp(code_names[i].name + 4, name) == 0)
             return code_names[i].code;
     print_error("the manual names %s\n", name);
     return -1;
@@ -83,18 +88,54 @@ static int authenticate(const char *service, const char *user, const char *passw
     return tests[0].op_rv;
 }
 
-static void check_error(enum error_code error, const char *mode, const char *unavailable,
+/* ---- Each error ---- */
+
+/* What pam_open_session() and pam_acct_mgmt(), after pam_authenticate(), are answered with. */
+static int run(int (*operation)(pam_handle_t *, int))
+{
+    pam_handle_t *pamh = stage_start("t", "alice", "typed");
+    int code = pam_authenticate(pamh, 0);
+
+    if (operation != pam_authenticate)
+        code = operation(pamh, 0);
+    pam_end(pamh, code);
+    return code;
+}
+
+/* Where a mode asks the service, and the code there for what is PAM_AUTHINFO_UNAVAIL in the manual;
+ * capture ignores all but an absent service. */
+static const struct asking {
+    const char *mode;
+    int (*operation)(pam_handle_t *, int);
+    int unavailable;
+    bool ignores;
+} asking[] = {
+    { "verify", pam_authenticate, PAM_AUTHINFO_UNAVAIL, false },
+    { "authtok", pam_authenticate, PAM_AUTHINFO_UNAVAIL, false },
+    { "env", pam_open_session, PAM_SESSION_ERR, false },
+    { "capture", pam_acct_mgmt, PAM_PERM_DENIED, true },
+};
+
+static bool is_absence(enum error_code error)
+{
+    return error == ERROR_UNREACHABLE || error == ERROR_TIMED_OUT || error == ERROR_OUTCOME_UNKNOWN;
+}
+
+static void check_error(enum error_code error, const struct asking *where, const char *unavailable,
                         int expected)
 {
-    const char *name = error_name(error) + strlen(BUS_ERROR_PREFIX);
     char arguments[256];
     int code;
 
+    if (where->ignores && !is_absence(error))
+        expected = IGNORED;
+    else if (expected == PAM_AUTHINFO_UNAVAIL)
+        expected = where->unavailable;
     snprintf(arguments, sizeof(arguments),
-             "mode=%s application=error:%s field=password timeout=20000 unavailable=%s", mode, name,
-             unavailable);
-    stage_reveal("t", 1, arguments);
-    code = authenticate("t", "alice", "typed");
+             "mode=%s application=error:%s field=password timeout=20000 unavailable=%s",
+             where->mode, error_name(error) + strlen(BUS_ERROR_PREFIX), unavailable);
+    stage_reveal_all("t", arguments);
+    code = run(where->operation);
     if (code != expected)
         print_error("%s: %d, not %d\n", arguments, code, expected);
     assert_int_equal(code, expected);
@@ -108,18 +149,139 @@ static void test_every_error_is_as_in_the_manual(void **state)
     read_manual(expected);
     for (unsigned number = 1; number < ERROR_COUNT_; number++) {
         enum error_code error = (enum error_code)number;
-        bool absent = error == ERROR_UNREACHABLE || error == ERROR_TIMED_OUT;
-        int ignored = absent ? IGNORED : expected[number];
 
         if (expected[number] < 0)
             print_error("not in the manual: %s\n", error_name(error));
         assert_true(expected[number] > 0);
-        check_error(error, "verify", "fail", expected[number]);
-        check_error(error, "verify", "ignore", ignored);
-        check_error(error, "authtok", "fail", expected[number]);
-        check_error(error, "authtok", "ignore", ignored);
+        for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++) {
+            check_error(error, &asking[i], "fail", expected[number]);
+            check_error(error, &asking[i], "ignore",
+                        is_absence(error) ? IGNORED : expected[number]);
+        }
     }
     fake_stop(service);
+}
+
+/* ---- Mode, function and state of the service ---- */
+
+static int run_authenticate(pam_handle_t *pamh)
+{
+    return pam_authenticate(pamh, 0);
+}
+
+static int run_setcred(pam_handle_t *pamh)
+{
+    return pam_setcred(pamh, PAM_ESTABLISH_CRED);
+}
+
+static int run_acct_mgmt(pam_handle_t *pamh)
+{
+    (void)pam_authenticate(pamh, 0);
+    return pam_acct_mgmt(pamh, 0);
+}
+
+static int run_open_session(pam_handle_t *pamh)
+{
+    return pam_open_session(pamh, 0);
+}
+
+static int run_close_session(pam_handle_t *pamh)
+{
+    return pam_close_session(pamh, 0);
+}
+
+static int run_chauthtok(pam_handle_t *pamh)
+{
+    return pam_chauthtok(pamh, 0);
+}
+
+static const struct function {
+    const char *name; /* as in the manual; (1) the preliminary check, (2) the change */
+    int (*run)(pam_handle_t *pamh);
+    bool survives_one_answer; /* the service goes away after its first */
+} functions[] = {
+    { "authenticate", run_authenticate, false },
+    { "setcred", run_setcred, false },
+    { "acct_mgmt", run_acct_mgmt, false },
+    { "open_session", run_open_session, false },
+    { "close_session", run_close_session, false },
+    { "chauthtok (1)", run_chauthtok, false },
+    { "chauthtok (2)", run_chauthtok, true },
+};
+
+enum state { STATE_ANSWERS, STATE_REFUSES, STATE_AWAY_FAIL, STATE_AWAY_IGNORE, STATE_COUNT_ };
+
+/* The codes of a row "MODE<tab>FUNCTION<tab>CODE<tab>CODE<tab>CODE<tab>CODE" of the manual;
+ * "below" is the code of the refusal. Where there is no row: PAM_IGNORE. */
+static void read_row(const char *mode, const char *function, int refusal, int expected[STATE_COUNT_])
+{
+    char line[512], found_mode[32], found_function[32], codes[STATE_COUNT_][32];
+    FILE *manual = fopen(MANUAL, "r");
+
+    assert_non_null(manual);
+    for (unsigned i = 0; i < STATE_COUNT_; i++)
+        expected[i] = IGNORED;
+    while (fgets(line, sizeof(line), manual)) {
+        if (sscanf(line, "%31[a-z]\t%31[^\t]\t%31[^\t]\t%31[^\t]\t%31[^\t]\t%31[^\t\n]", found_mode,
+                   found_function, codes[0], codes[1], codes[2], codes[3]) != 6)
+            continue;
+        if (strcmp(found_mode, mode) != 0 || strcmp(found_function, function) != 0)
+            continue;
+        for (unsigned i = 0; i < STATE_COUNT_; i++)
+            expected[i] = strcmp(codes[i], "below") == 0 ? refusal : code_of(codes[i]);
+    }
+    fclose(manual);
+}
+
+static int run_in_state(const char *mode, const struct function *function, enum state state)
+{
+    static const char *const arguments[STATE_COUNT_] = {
+        [STATE_ANSWERS] = "application=erp timeout=20000",
+        [STATE_REFUSES] = "application=error:MappingDisabled timeout=20000 unavailable=fail",
+        [STATE_AWAY_FAIL] = "application=erp unavailable=fail timeout=300",
+        [STATE_AWAY_IGNORE] = "application=erp unavailable=ignore timeout=300",
+    };
+    bool away = state == STATE_AWAY_FAIL || state == STATE_AWAY_IGNORE;
+    pid_t service = away && !function->survives_one_answer
+                        ? 0
+                        : fake_start(away ? FAKE_ANSWERS_ONCE : FAKE_ANSWERS);
+    char line[256];
+    pam_handle_t *pamh;
+    int code;
+
+    /* Without the preliminary check's question the first answer would be that of the change. */
+    if (state == STATE_AWAY_IGNORE && service > 0)
+        fake_pause(service);
+    snprintf(line, sizeof(line), "mode=%s %s", mode, arguments[state]);
+    stage_reveal_all("t", line);
+    pamh = stage_start("t", "alice", state == STATE_ANSWERS ? FAKE_PASSWORD : "typed");
+    code = function->run(pamh);
+    pam_end(pamh, code);
+    if (service > 0)
+        fake_stop(service);
+    return code;
+}
+
+static void test_mode_by_function_by_state(void **state)
+{
+    static const char *const modes[] = { "verify", "authtok", "capture", "env" };
+    int expected[STATE_COUNT_];
+    unsigned answered = 0;
+
+    for (size_t m = 0; m < sizeof(modes) / sizeof(modes[0]); m++)
+        for (size_t f = 0; f < sizeof(functions) / sizeof(functions[0]); f++) {
+            read_row(modes[m], functions[f].name, PAM_PERM_DENIED, expected);
+            for (unsigned s = 0; s < STATE_COUNT_; s++) {
+                int code = run_in_state(modes[m], &functions[f], (enum state)s);
+
+                if (code != expected[s])
+                    print_error("%s, %s, state %u: %d, not %d\n", modes[m], functions[f].name, s,
+                                code, expected[s]);
+                assert_int_equal(code, expected[s]);
+                answered += expected[s] != IGNORED;
+            }
+        }
+    assert_int_equal(answered, 14); /* the manual's table was found */
 }
 
 /* An error that is not ours (an older or newer service, a bus) is never success. */
@@ -160,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_error_is_as_in_the_manual),
+        cmocka_unit_test(test_mode_by_function_by_state),
         cmocka_unit_test(test_foreign_errors),
         cmocka_unit_test(test_sequence),
     };

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/pam/stage.h"
 
+#include "tests/pam/fake_service.h"
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -133,10 +135,32 @@ void stage_service(const char *name, const char *format, ...)
 void stage_reveal(const char *name, int ask, const char *arguments)
 {
     stage_service(name,
-                  "%s" REVEAL MODULE " %s\n"
+                  "%sauth" REVEAL MODULE " %s\n"
                   "auth requisite pam_deny.so\n"
                   "auth required " WITNESS " authtok=" WITNESS_FILE " return=%d\n",
                   ask ? "auth required " WITNESS " ask\n" : "", arguments, IGNORED);
+}
+
+void stage_reveal_all(const char *name, const char *arguments)
+{
+    static const struct {
+        const char *type;
+        const char *before;
+        const char *after;
+    } types[] = { { "auth", "auth required " WITNESS " ask\n", "" },
+                  { "account", "", "" },
+                  { "session", "", "" },
+                  { "password", "password required " WITNESS " ask\n", " preliminary=0" } };
+    char text[4096];
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "%s%s" REVEAL MODULE " %s\n%s requisite pam_deny.so\n"
+                                 "%s required " WITNESS " return=%d%s\n",
+                                 types[i].before, types[i].type, arguments, types[i].type,
+                                 types[i].type, IGNORED, types[i].after);
+    stage_service(name, "%s", text);
 }
 
 int stage_converse(int count, const struct pam_message **messages, struct pam_response **ret_answers,
@@ -156,7 +180,7 @@ int stage_converse(int count, const struct pam_message **messages, struct pam_re
     return PAM_SUCCESS;
 }
 
-int stage_authenticate(const char *service, const char *user, const char *password)
+pam_handle_t *stage_start(const char *service, const char *user, const char *password)
 {
     union {
         const char *constant;
@@ -168,7 +192,14 @@ int stage_authenticate(const char *service, const char *user, const char *passwo
 
     if (code != PAM_SUCCESS)
         errx(1, "pam_start: %d", code);
-    code = pam_authenticate(pamh, 0);
+    return pamh;
+}
+
+int stage_authenticate(const char *service, const char *user, const char *password)
+{
+    pam_handle_t *pamh = stage_start(service, user, password);
+    int code = pam_authenticate(pamh, 0);
+
     pam_end(pamh, code);
     return code;
 }
@@ -186,6 +217,21 @@ int stage_authtok(char *ret_text, size_t size)
     ret_text[length] = '\0';
     unlink(WITNESS_FILE);
     return (int)length;
+}
+
+const char *stage_stored(void)
+{
+    static char text[4096];
+    FILE *file = fopen(FAKE_STORED, "r");
+    size_t length = 0;
+
+    if (file) {
+        length = fread(text, 1, sizeof(text) - 1, file);
+        fclose(file);
+        unlink(FAKE_STORED);
+    }
+    text[length] = '\0';
+    return text;
 }
 
 const char *stage_log(void)

@@ -14,9 +14,9 @@
 #define WITNESS "/run/test/pam_witness.so"
 #define WITNESS_FILE "/run/test/authtok"
 
-/* In front of MODULE: each code it returns is the result of the stack, and so are these two. */
+/* In front of MODULE: each code it returns is the result of the stack, and this for PAM_IGNORE. */
 #define IGNORED PAM_CRED_EXPIRED
-#define REVEAL "auth [success=done ignore=1 default=die] "
+#define REVEAL " [success=done ignore=1 default=die] "
 
 /* To be called first in main(); exits with 77 (skipped) where namespaces are not permitted. */
 void stage_open(void);
@@ -29,12 +29,21 @@ void stage_service(const char *name, const char *format, ...)
  * for PAM_IGNORE, else the code itself. Before it the witness asks for the password if `ask`;
  * after PAM_IGNORE it records PAM_AUTHTOK. */
 void stage_reveal(const char *name, int ask, const char *arguments);
+/* The same in all four stacks, asking for the password (and the new one). The result of
+ * pam_chauthtok() is that of the preliminary check, unless it was PAM_IGNORE. */
+void stage_reveal_all(const char *name, const char *arguments);
+
+/* pam_start with the conversation below; the program ends it. */
+pam_handle_t *stage_start(const char *service, const char *user, const char *password);
 
 /* pam_start, pam_authenticate, pam_end. A prompt is answered with `password`; NULL: with an error. */
 int stage_authenticate(const char *service, const char *user, const char *password);
 /* The conversation of stage_authenticate; its data is the password. */
 int stage_converse(int count, const struct pam_message **messages, struct pam_response **ret_answers,
                    void *password);
+
+/* What FAKE_STORED holds, and no more after; "" when there is none. */
+const char *stage_stored(void);
 
 /* What the witness recorded, with a NUL after it; the length, or -1 when there was no PAM_AUTHTOK. */
 int stage_authtok(char *ret_text, size_t size);

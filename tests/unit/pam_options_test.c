@@ -46,6 +46,7 @@ static void test_defaults(void **state)
     assert_string_equal(options.field, "");
     assert_int_equal(options.timeout_ms, 1000);
     assert_int_equal(options.unavailable, UNAVAILABLE_FAIL);
+    assert_int_equal(options.user, LOGIN_USER_LOCAL);
     assert_false(options.without_password);
     assert_false(options.debug);
 }
@@ -54,7 +55,7 @@ static void test_everything_given(void **state)
 {
     const char *const words[WORDS_MAX] = {
         "mode=authtok", "application=Old ERP=1", "field=passwört", "timeout=60000",
-        "unavailable=fail", "without_password", "debug=yes",
+        "unavailable=fail", "without_password", "user=external",
     };
     struct options_fault fault;
     struct options options;
@@ -66,21 +67,40 @@ static void test_everything_given(void **state)
     assert_int_equal(options.timeout_ms, 60000);
     assert_int_equal(options.unavailable, UNAVAILABLE_FAIL);
     assert_true(options.without_password);
-    assert_true(options.debug);
+    assert_int_equal(options.user, LOGIN_USER_EXTERNAL);
 }
 
 static void test_unavailable_follows_the_mode(void **state)
 {
-    const char *const authtok[WORDS_MAX] = { "mode=authtok", "application=erp" };
-    const char *const verify[WORDS_MAX] = { "unavailable=ignore", "mode=verify",
-                                            "application=erp" };
+    static const struct {
+        const char *word;
+        enum mode mode;
+        enum unavailable unavailable;
+    } modes[] = {
+        { "mode=verify", MODE_VERIFY, UNAVAILABLE_FAIL },
+        { "mode=authtok", MODE_AUTHTOK, UNAVAILABLE_IGNORE },
+        { "mode=capture", MODE_CAPTURE, UNAVAILABLE_IGNORE },
+        { "mode=env", MODE_ENV, UNAVAILABLE_IGNORE },
+    };
     struct options_fault fault;
     struct options options;
 
-    assert_int_equal(load(authtok, &options, &fault), OPTIONS_DONE);
-    assert_int_equal(options.unavailable, UNAVAILABLE_IGNORE);
-    assert_int_equal(load(verify, &options, &fault), OPTIONS_DONE);
-    assert_int_equal(options.unavailable, UNAVAILABLE_IGNORE);
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        const char *const bare[WORDS_MAX] = { modes[i].word, "application=erp" };
+        const char *const fail[WORDS_MAX] = { "unavailable=fail", modes[i].word,
+                                              "application=erp" };
+        const char *const ignore[WORDS_MAX] = { modes[i].word, "application=erp",
+                                                "unavailable=ignore", "debug" };
+
+        assert_int_equal(load(bare, &options, &fault), OPTIONS_DONE);
+        assert_int_equal(options.mode, modes[i].mode);
+        assert_int_equal(options.unavailable, modes[i].unavailable);
+        assert_int_equal(load(fail, &options, &fault), OPTIONS_DONE);
+        assert_int_equal(options.unavailable, UNAVAILABLE_FAIL);
+        assert_int_equal(load(ignore, &options, &fault), OPTIONS_DONE);
+        assert_int_equal(options.unavailable, UNAVAILABLE_IGNORE);
+        assert_true(options.debug);
+    }
 }
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -125,6 +145,8 @@ static const struct fault_case {
     { { "mode=verify", "application=erp", "timeout=99999999999999999999" }, "timeout" },
     { { "mode=verify", "application=erp", "unavailable=deny" }, "unavailable" },
     { { "mode=verify", "application=erp", "unavailable" }, "unavailable" },
+    { { "mode=verify", "application=erp", "user" }, "user" },
+    { { "mode=verify", "application=erp", "user=root" }, "user" },
     { { "mode=verify", "application=erp", "config=relative" }, "config" },
     { { "mode=verify", "application=erp", "config" }, "config" },
     { { "mode=verify", "application=erp", "config=/nonexistent/pam.conf" }, "config" },
