@@ -26,7 +26,7 @@ class Door:
         self.door, self.connection = door, connect(door)
         # Descriptors can be sent once the connection is authenticated.
         self.call('/', 'org.freedesktop.DBus.Peer', 'Ping', '')
-    def call(self, path, interface, member, signature, *arguments, timeout=10):
+    def call(self, path, interface, member, signature, *arguments, timeout=30):
         if '.' not in interface:
             interface = f'{OURS}.{interface}'
         return self.connection.call_blocking(

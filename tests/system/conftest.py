@@ -132,7 +132,8 @@ class World:
                  'while ! busctl list >/dev/null 2>&1; do sleep 0.01; done')
 
 
-def wait_until(condition, what, seconds=10):
+def wait_until(condition, what, seconds=60):
+    """Long enough for a machine that is busy with everything else; what hangs is found all the same."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f'waited {seconds} s in vain for {what}'

@@ -70,7 +70,7 @@ class Watch:
 
     def end(self):
         self.world.run(['bash', '-c', 'sleep 0.3', 'known-argument'])
-        seen = self.processes.communicate('\n', timeout=10)[0]
+        seen = self.processes.communicate('\n', timeout=60)[0]
         self.world.run('kill $(pidof dbus-monitor)')
         self.monitor.wait()
         with open(self.world.path(CAPTURE), 'rb') as file:

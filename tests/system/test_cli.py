@@ -322,7 +322,7 @@ class Terminal:
             command = world.command(['mastersecret', *arguments], user)
             os.execvp(command[0], command)
 
-    def expect(self, text, seconds=10):
+    def expect(self, text, seconds=60):
         end = time.monotonic() + seconds
         while text.encode() not in self.output:
             assert time.monotonic() < end, f'no {text!r} in {self.output!r}'

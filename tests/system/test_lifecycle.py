@@ -142,7 +142,7 @@ def test_slot_credential(world):
         ['ok', 'firstfirst']
     world.kill_service('TERM')
     for process in processes:
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 @pytest.mark.unconfigured
