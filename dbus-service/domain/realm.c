@@ -310,14 +310,15 @@ static void on_log_event(void *userdata, enum log_event event, const char *text)
         realm->options.events.log_event(realm->options.events.userdata, event, text);
 }
 
-static void on_log_progress(void *userdata, uint64_t done, uint64_t total)
+static bool on_log_progress(void *userdata, uint64_t done, uint64_t total)
 {
     struct realm *realm = userdata;
 
     realm->progress_done = done;
     realm->progress_total = total;
-    if (!realm->log && realm->task)
+    if (!realm->log && realm->task && !realm->closing)
         set_state(realm, REALM_REBUILDING);
+    return !realm->closing;
 }
 
 /* The keys are there and nothing says that the journal is damaged: what a new view lacks is room or
@@ -345,7 +346,7 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
 
     set_state(realm, REALM_SEALED);
     keyring_free(STEAL(realm->keyring));
-    if (!task->done) /* nobody asked for it to be built again: only the audit can tell why it was not */
+    if (!task->done && !realm->closing) /* nobody asked for it to be built again: only the audit can tell why it was not */
         on_log_event(realm, LOG_EVENT_DAMAGED, reason->text);
     if (task->backup_fd >= 0)
         failure_set(&failure, ERROR_OUTCOME_UNKNOWN,

@@ -668,9 +668,10 @@ static void report_progress(struct log *log)
 {
     uint64_t total = atomic_load(&log->start.total);
 
-    if (total && log->options.events.progress)
-        log->options.events.progress(log->options.events.userdata, atomic_load(&log->start.done),
-                                     total);
+    if (total && log->options.events.progress &&
+        !log->options.events.progress(log->options.events.userdata,
+                                      atomic_load(&log->start.done), total))
+        atomic_store(&log->start.given_up, true);
 }
 
 static void report_start(struct log *log)

@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { PROGRESS_BYTES = 4 * 1024 * 1024, NEW_ZEROS = 256 * 1024 };
+enum { PROGRESS_BYTES = 1024 * 1024, NEW_ZEROS = 256 * 1024 };
 
 /* What the steps share beside the result. */
 struct work {
@@ -176,15 +176,18 @@ static enum log_outcome read_header(struct work *work)
 
 /* ---- the view, and what it has not seen ----------------------------------------------------- */
 
-static void progress(struct work *work)
+/* 0, or -ECANCELED when nobody waits for the rebuild any more. */
+static int progress(struct work *work)
 {
     struct journal_start *start = work->start;
 
-    if (!start->rebuilt ||
-        work->scan.offset - atomic_load(&start->done) < PROGRESS_BYTES)
-        return;
-    atomic_store(&start->done, work->scan.offset);
-    start->notify(start->userdata);
+    if (!start->rebuilt)
+        return 0;
+    if (work->scan.offset - atomic_load(&start->done) >= PROGRESS_BYTES) {
+        atomic_store(&start->done, work->scan.offset);
+        start->notify(start->userdata);
+    }
+    return atomic_load(&start->given_up) ? -ECANCELED : 0;
 }
 
 static bool is_stopping(const struct work *work)
@@ -231,13 +234,14 @@ static bool replay(struct work *work, struct replay_end *ret_end)
             return true;
         if (r > 0)
             r = frame_walk(&frame, apply, work->start->view);
+        if (r == 0)
+            r = progress(work);
         if (r != 0) {
             ret_end->error = r;
             return false;
         }
         if (frame.type == FRAME_COMMIT)
             work->last_offset = ret_end->offset;
-        progress(work);
     }
 }
 

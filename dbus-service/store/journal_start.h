@@ -20,6 +20,7 @@ struct journal_start {
     void (*notify)(void *userdata); /* progress moved */
     void *userdata;
     atomic_uint_fast64_t done, total; /* bytes of the journal; total 0 = no rebuild */
+    atomic_bool given_up; /* by the loop: the rebuild ends as soon as it can */
 
     /* results; what was opened is the caller's on LOG_DONE, else closed already */
     enum log_outcome outcome;

@@ -117,7 +117,8 @@ enum log_event {
 struct log_events {
     void (*event)(void *userdata, enum log_event event, const char *text);
     /* While the view is rebuilt: bytes of the journal done and in all. */
-    void (*progress)(void *userdata, uint64_t done, uint64_t total);
+    /* False gives the rebuild up: the log does not open. */
+    bool (*progress)(void *userdata, uint64_t done, uint64_t total);
     void *userdata;
 };
 

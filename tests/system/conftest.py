@@ -184,8 +184,10 @@ def can_boot():
 def make_world(request):
     """A function that makes worlds: make_world(generate=False); with boot=True systemd is PID 1."""
     def make(**options):
+        if options.get('boot') and os.environ.get('MS_SANITIZED'):
+            pytest.skip('a booted world runs the service as installed: the other pass does')
         if options.get('boot') and not can_boot():
-            pytest.skip('systemd cannot boot here')
+            pytest.skip('systemd cannot boot here: no cgroup2 file system, or no systemd')
         made = World(**options)
         request.addfinalizer(lambda: _finish(made))
         return made

@@ -14,6 +14,8 @@ INIT_NAME = 'world-init'
 # Where the tmpfs that holds the upper layers is put, in the world's own mount table only.
 SCRATCH = '/mnt'
 SYSTEMD = '/lib/systemd/systemd'
+# Where a booted world's systemd looks for a TPM; nothing listens until a test starts swtpm there.
+TPM = 'swtpm:host=127.0.0.1,port=2321'
 DEVICES = ('null', 'zero', 'full', 'random', 'urandom', 'tty')
 # Private to the world or made anew there; a file system mounted below is not carried over.
 FRESH = ('/proc', '/sys', '/dev', '/run', '/tmp')
@@ -202,7 +204,9 @@ def boot():
     """Goes on as systemd. Its own view of control groups begins at the group we are in."""
     kernel.unshare(kernel.CLONE_NEWCGROUP)
     kernel.mount('cgroup2', '/sys/fs/cgroup', 'cgroup2')
-    os.environ['container'] = 'other'
+    # As outside a container: the credentials of a unit reach it by propagation of a mount.
+    kernel.mount('', '/', '', kernel.MS_REC | kernel.MS_SHARED)
+    os.environ.update(container='other', SYSTEMD_TPM2_DEVICE=TPM)
     null = os.open('/dev/null', os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
