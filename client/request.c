@@ -37,9 +37,10 @@ enum mastersecret_error value_pipe_open(struct mastersecret *context, struct sec
     int r = secret_pipe_init(&pipe);
 
     if (r < 0)
-        return context_refuse(context, client_error_from_errno(-r),
-                              "cannot make a pipe with room for a value: %s",
+        return context_refuse(context, client_error_from_errno(-r), "cannot make a pipe: %s",
                               strerrordesc_np(-r));
+    /* One without room for the largest value (PIPE_NO_ROOM) is used: whether the value fits is known only
+     * when it comes, and whoever writes it, the service or value_pipe_give(), refuses to cut it. */
     *ret_pipe = pipe;
     return MASTERSECRET_OK;
 }
@@ -57,10 +58,12 @@ enum mastersecret_error value_pipe_give(struct mastersecret *context, const void
     error = value_pipe_open(context, &pipe);
     if (error != MASTERSECRET_OK)
         return error;
-    /* Empty and with room for all of it, so one write does. */
+    /* Empty, so that one write does if there is room for all of it. */
     if (length > 0 && write(pipe.write_fd, value, length) != (ssize_t)length) {
         secret_pipe_deinit(&pipe);
-        return context_refuse(context, MASTERSECRET_LIMITS_EXCEEDED, "cannot fill a pipe");
+        return context_refuse(context, MASTERSECRET_LIMITS_EXCEEDED,
+                              "no room in a pipe for a value of %zu bytes: this user has too many pipes "
+                              "open (close some, or raise fs.pipe-user-pages-soft)", length);
     }
     close(steal_fd(&pipe.write_fd));
     *ret_pipe = pipe;

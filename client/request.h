@@ -17,7 +17,7 @@ enum mastersecret_error request_check_name(struct mastersecret *context, const c
 enum mastersecret_error request_new(const char *application, const char *interface,
                                     const char *method, DBusMessage **ret_call) MUST_CHECK;
 
-/* A pipe with room for the largest value. */
+/* A pipe with room for the largest value, or with as much as the kernel gives a user who holds too many. */
 enum mastersecret_error value_pipe_open(struct mastersecret *context,
                                         struct secret_pipe *ret_pipe) MUST_CHECK;
 /* Opens one that holds the value, its write end closed. */

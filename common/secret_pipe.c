@@ -15,17 +15,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* A user over its share of pipe pages (pipe-user-pages-soft) gets pipes of one page only, without
- * an error: look, and ask for the room. */
+/* A user over its share of pipe pages (pipe-user-pages-soft) gets pipes of a page or two only, without
+ * an error, and is refused a larger one: look, and ask for the room. */
 static int ensure_room(int fd)
 {
     int size = fcntl(fd, F_GETPIPE_SZ);
 
     if (size < 0)
         return -errno;
-    if (size < VALUE_MAX_BYTES && fcntl(fd, F_SETPIPE_SZ, VALUE_MAX_BYTES) < 0)
-        return -errno;
-    return 0;
+    if (size >= VALUE_MAX_BYTES || fcntl(fd, F_SETPIPE_SZ, VALUE_MAX_BYTES) >= 0)
+        return 0;
+    return errno == EPERM ? PIPE_NO_ROOM : -errno;
 }
 
 /* See descriptor.h. What was printed into the pipe before it was out of reach would be taken for a
@@ -60,7 +60,7 @@ int secret_pipe_init(struct secret_pipe *pipe)
         return r;
     }
     *pipe = (struct secret_pipe){ .read_fd = fds[0], .write_fd = fds[1] };
-    return 0;
+    return r;
 }
 
 void secret_pipe_deinit(struct secret_pipe *pipe)

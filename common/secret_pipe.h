@@ -26,7 +26,9 @@ struct secret_pipe {
     int write_fd;
 };
 
-int secret_pipe_init(struct secret_pipe *pipe) MUST_CHECK; /* 0 or -errno */
+/* 0, -errno, or PIPE_NO_ROOM: it is made, but the user holds so many pipes that the kernel gives it room
+ * for a page or two only; most values fit. */
+int secret_pipe_init(struct secret_pipe *pipe) MUST_CHECK;
 void secret_pipe_deinit(struct secret_pipe *pipe);
 
 /* Is fd a pipe and the named end of it? PIPE_DONE or PIPE_NOT_PIPE, or -errno. */

@@ -13,6 +13,11 @@
 #define MESSAGE_MAX (2 * 1024 * 1024)
 /* Applications whose questions to the name service are asked before a loop waits for the answers. */
 #define LOOP_WAITING_MAX 32
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
 
 static int step_identify(struct call *call);
 static int step_limit(struct call *call);
@@ -152,7 +157,6 @@ static int resolve(struct call *call)
     return 0;
 }
 
-/* One call's memory is kept for the next: most calls end before another begins. */
 static struct call *call_new(struct service *service)
 {
     struct call *call = service->spare_call ? STEAL(service->spare_call) : malloc(sizeof(*call));
@@ -160,6 +164,18 @@ static struct call *call_new(struct service *service)
     if (call)
         *call = (struct call){ .service = service };
     return call;
+}
+
+/* One call's memory is kept for the next, since most calls end before another begins; not where a sanitizer
+ * looks for uses after the end. */
+static void call_spare(struct call *call)
+{
+    struct service *service = call->service;
+
+    if (SANITIZED || service->spare_call)
+        free(call);
+    else
+        service->spare_call = call;
 }
 
 void call_begin(struct service *service, struct connection *connection, struct peer *peer,
@@ -557,8 +573,7 @@ static void call_free(struct call *call)
     free(call->object_name);
     free(call->audit_application);
     free(call->audit_user);
-    free(call->service->spare_call);
-    call->service->spare_call = call;
+    call_spare(call);
 }
 
 /* A reply that cannot even be made leaves the caller to his time-out. */

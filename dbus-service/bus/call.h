@@ -39,9 +39,7 @@ struct call {
     bool mismatch;     /* Verify: answered, and the answer is no; a failure for the audit */
     bool waited;       /* for the opening of the keyring, long enough */
     uv_timer_t *timer; /* of that wait */
-    #define CALL_ARGUMENTS_MAX 4
-
-enum polkit_answer polkit;
+    enum polkit_answer polkit;
     DBusPendingCall *polkit_pending;
     struct descriptors descriptors;
     struct failure failure;

@@ -434,7 +434,9 @@ static int start_tools(struct service *service)
         r = quota_new(&limits, &service->quota);
     if (r == 0)
         r = secret_pipe_init(&service->pipe);
-    service->has_pipe = r == 0;
+    service->has_pipe = r >= 0;
+    if (r == PIPE_NO_ROOM)
+        r = -EPERM;
     if (r == 0)
         r = secret_new(VALUE_MAX_BYTES + 1, &service->inbox);
     if (r == 0)

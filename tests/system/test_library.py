@@ -125,20 +125,34 @@ def test_restarting(world):
 
 
 def test_pipes_without_room(world):
-    """A user over its share of pipe pages gets pipes of a page or two: refused, not hung or cut."""
+    """A user over its share of pipe pages gets pipes of a page or two: a value that fits goes through, a
+    longer one is refused, not cut."""
     build(world)
     # The share is the machine's, by uid: one that no other world has.
     world.run('useradd --uid 29977 --groups clerks piper')
-    script = ('import os, resource, subprocess; '
-              'hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; '
-              'resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)); '
-              'pages = int(open("/proc/sys/fs/pipe-user-pages-soft").read()); '
-              '[os.pipe() for _ in range(pages // 16 + 8)]; '
-              f'print(subprocess.call(["{PROGRAM}", "erp"]))')
-    done = world.run(['python3', '-c', script], user='piper')
-    assert done.stdout == '1\n'
-    assert 'cannot make a pipe with room for a value' in done.stderr
-    assert timed(world)[0] == 0
+    script = """import os, resource, subprocess, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+store = ['mastersecret', 'map', 'set', 'erp', '--external', 'PIPER01', '--stdin']
+def full():
+    pages = int(open('/proc/sys/fs/pipe-user-pages-soft').read())
+    return [os.pipe() for _ in range(pages // 2 + 64)]
+def run(arguments, size):
+    # A file, since a pipe made here has no room either.
+    with open('/tmp/piper', 'wb') as file:
+        file.write(b'x' * size)
+    with open('/tmp/piper', 'rb') as file:
+        print(size, subprocess.call(arguments, stdin=file), flush=True)
+"""
+    short = script + f"kept = full(); run(store, 6); run(['{PROGRAM}', 'erp'], 6); run(store, 65536)"
+    done = world.run(['python3', '-c', short], user='piper')
+    assert done.stdout.splitlines() == ['6 0', 'PIPER01, 6 bytes', '6 0', '65536 9']
+    assert 'no room in a pipe for a value of 65536 bytes' in done.stderr
+    # What was stored while there was room.
+    large = script + f"run(store, 65536); kept = full(); run(['{PROGRAM}', 'erp'], 65536)"
+    done = world.run(['python3', '-c', large], user='piper')
+    assert done.stdout.splitlines() == ['65536 0', '65536 1']
+    assert 'is a pipe without room for the value' in done.stderr
 
 
 def test_exports(shared_world):
