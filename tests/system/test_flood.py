@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several users attack both doors at once, and what the kernel itself allows them: who is served
+meanwhile, what the service holds, and that it is given back."""
+import os
+import subprocess
+
+import pytest
+
+import bus_client
+
+pytestmark = pytest.mark.service
+
+# A write(2) that stops in the middle, with the lock of the pipe: the page it writes from belongs to a file
+# system of the same user that does not answer. Needs nothing but a user namespace and /dev/fuse.
+STALL = r'''
+import array, ctypes, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+def kernel(result):
+    assert result == 0, os.strerror(ctypes.get_errno())
+def file_system_answer(request):
+    """One file of one page, whose content never comes: linux/fuse.h."""
+    _, operation, unique = struct.unpack_from('<IIQ', request)
+    if operation == 15:    # read
+        return None
+    body, error = {
+        26: (struct.pack('<IIII8xII32x', 7, 31, 0, 0, 4096, 0), 0),                              # init
+        3: (struct.pack('<QIIQQQ36xIIIIIII', 60, 0, 0, 1, 4096, 8, 0o100644, 1, 0, 0, 0, 4096, 0), 0),  # stat
+        14: (struct.pack('<QII', 1, 0, 0), 0),                                                   # open
+    }.get(operation, (b'', -38))
+    return struct.pack('<IiQ', 16 + len(body), error, unique) + body
+def stall(write_end, told):
+    uid, gid = os.getuid(), os.getgid()
+    kernel(libc.unshare(0x10020000))  # CLONE_NEWUSER | CLONE_NEWNS
+    for name, text in (('setgroups', 'deny'), ('uid_map', f'0 {uid} 1'), ('gid_map', f'0 {gid} 1')):
+        with open(f'/proc/self/{name}', 'w') as file:
+            file.write(text)
+    device = os.open('/dev/fuse', os.O_RDWR)
+    place = tempfile.mkstemp()[1]
+    options = f'fd={device},rootmode=100000,user_id=0,group_id=0'
+    kernel(libc.mount(b'stall', place.encode(), b'fuse', 0, options.encode()))
+    if os.fork() == 0:
+        os.close(device)  # the file system ends with the process that serves it
+        file = os.open(place, os.O_RDONLY)
+        os.fstat(file)    # else the kernel does not know how long it is
+        page = libc.mmap(None, ctypes.c_size_t(4096), 1, 2, file, ctypes.c_long(0))
+        libc.write(write_end, ctypes.c_void_p(page), ctypes.c_size_t(16))
+        os._exit(0)
+    os.close(write_end)
+    while True:
+        answer_ = file_system_answer(os.read(device, 1 << 17))
+        if answer_:
+            os.write(device, answer_)
+        else:
+            os.write(told, b'x')
+def stalled_pipe():
+    """The read end, and the process to kill to end it."""
+    read, write = os.pipe()
+    hear, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(read)
+            os.close(hear)
+            stall(write, told)
+        finally:
+            os._exit(1)
+    os.close(write)
+    os.close(told)
+    assert os.read(hear, 1) == b'x'
+    os.close(hear)
+    return read, pid
+'''
+
+# Messages that carry descriptors, in pieces.
+PIECES = r'''
+def raw_with_fds(door):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect('/run/mastersecret/direct' if door == 'direct' else '/run/dbus/system_bus_socket')
+    for line in (b'\0AUTH EXTERNAL ' + str(os.geteuid()).encode().hex().encode(), b'NEGOTIATE_UNIX_FD'):
+        client.sendall(line + b'\r\n')
+        client.recv(1000)
+    client.sendall(b'BEGIN\r\n')
+    if door == 'direct':
+        client.sendall(message(1, b'/', b'org.freedesktop.DBus.Peer', b'Ping'))
+    else:
+        client.sendall(message(1, b'/org/freedesktop/DBus', b'org.freedesktop.DBus', b'Hello',
+                               destination=b'org.freedesktop.DBus'))
+    client.recv(4096)
+    return client
+def with_fds(count, data):
+    """The message, with the header field that says how many descriptors come with it."""
+    length = struct.unpack_from('<I', data, 12)[0]
+    fields = padded(data[16:16 + length]) + struct.pack('<BBBBI', 9, 1, ord('u'), 0, count)
+    return data[:12] + struct.pack('<I', len(fields)) + padded(fields)
+def hand_over(client, data, descriptors):
+    """They go with the first piece; with the last one, whoever got them holds the only copies."""
+    client.sendmsg([data[:16]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', descriptors))])
+    for descriptor in descriptors:
+        os.close(descriptor)
+    client.sendall(data[16:])
+'''
+
+
+@pytest.fixture(name='furnished', scope='module')
+def make_furnished(shared_world):
+    assert bus_client.run(shared_world, '''
+door = Door()
+answer([create(door), set_mapping(door, 'user:alice', 'ALICE01')])''') == ['ok', 'ok']
+    return shared_world
+
+
+def attack(world, code, user):
+    process = subprocess.Popen(
+        world.command(['/usr/bin/python3', '-c',
+                       bus_client.PRELUDE + bus_client.RAW + PIECES + STALL + code], user),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == 'up\n'
+    return process
+
+
+def end(process):
+    process.stdin.close()
+    process.wait(timeout=30)
+    process.stdout.close()
+
+
+def answers(world, door):
+    """Does anybody still answer by this door? A Ping of whoever stands there, for two seconds."""
+    path = '/org/freedesktop/DBus' if door == 'bus' else '/'
+    code = ('Door.__init__(Door.__new__(Door), "direct")' if door == 'direct' else
+            "connect().call_blocking('org.freedesktop.DBus', '/', 'org.freedesktop.DBus.Peer', 'Ping', '', ())")
+    return world.run(['timeout', '-s', 'KILL', '4', '/usr/bin/python3', '-c', bus_client.PRELUDE + code],
+                     'alice', check=False).returncode == 0
+
+
+@pytest.mark.parametrize('target', ('bus', 'direct'))
+def test_the_kernels_lock_of_a_pipe(furnished, target):
+    """THREAT-MODEL section 8: whoever is handed such a pipe stands still until its user lets go, the system
+    bus (here by a message to itself, of which the service hears nothing) as well as the service. Should this
+    fail one day because one of them goes on: change the page."""
+    if not os.path.exists('/dev/fuse') or furnished.run(
+            '[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229', check=False).returncode:
+        pytest.skip('there is no /dev/fuse')
+    if furnished.run(['unshare', '-Urm', 'true'], 'bob', check=False).returncode:
+        pytest.skip('users may not make namespaces here')
+    names = {'bus': "b'/org/freedesktop/DBus', b'org.freedesktop.DBus', b'GetId', "
+                    "destination=b'org.freedesktop.DBus'",
+             'direct': "ROOT.encode(), b'org.mastersecret1.Manager', b'Nothing'"}
+    process = attack(furnished, f'''
+client = raw_with_fds({target!r})
+read, pid = stalled_pipe()
+hand_over(client, with_fds(1, message(2, {names[target]})), [read])
+print('up', flush=True)
+sys.stdin.read()
+os.kill(pid, 9)
+''', 'bob')
+    stopped = not answers(furnished, target)
+    other = target == 'bus' and answers(furnished, 'direct')
+    end(process)
+    assert stopped
+    assert target == 'direct' or other, 'the direct socket does not need the bus'
+    assert bus_client.run(furnished, 'answer([lookup(Door(door)) for door in DOORS])',
+                          'alice') == ['secret'] * 2
