@@ -48,11 +48,17 @@ security-score: $(systemunit_DATA)
 pamsampledir = $(docdir)/pam
 pamsample_DATA = \
     %D%/pam/README \
+    %D%/pam/login-capture \
+    %D%/pam/login-external \
+    %D%/pam/login-fallback \
     %D%/pam/login-verify \
     %D%/pam/pam.conf \
+    %D%/pam/passwd-capture \
     %D%/pam/postgresql-verify \
+    %D%/pam/sshd-capture \
     %D%/pam/sshd-verify \
     %D%/pam/su-authtok \
+    %D%/pam/su-capture \
     %D%/pam/su-verify \
     %D%/pam/sudo-verify
 EXTRA_DIST += $(pamsample_DATA)

@@ -3,10 +3,13 @@
 """The programs that let people in, as a machine has them, in a world in which the samples are their
 stacks. attempt() makes one login by one of them; attempts() one by each, at once."""
 import concurrent.futures
+import contextlib
 import json
 import re
 import time
-from typing import NamedTuple
+from typing import Callable, NamedTuple
+
+from conftest import wait_until
 
 SAMPLES = '/usr/share/doc/mastersecret/pam'
 SECRET = "Tr0ub4dor&3 'canary'"
@@ -119,6 +122,10 @@ def su_login(world, user, password, command):
     return su(world, user, password, command, '-')
 
 
+def passwd(world, user, old, new):
+    return _run(world, ['passwd'], user=user, input=f'{old}\n{new}\n{new}\n')
+
+
 def sudo(world, user, password, command):
     return _run(world, ['sudo', '-S', '-k', '-p', '', 'sh', '-c', command], user=user,
                 input=password + '\n')
@@ -148,33 +155,97 @@ def psql(world, user, password, _):
                         '-Atc', 'select current_user', 'postgres'])
 
 
-# Program, its driver, the samples' part of its name, its service.
+class Program(NamedTuple):
+    drive: Callable
+    sample: str
+    service: str
+
+
 PROGRAMS = {
-    'su': (su, 'su', 'su'),
-    'login': (login, 'login', 'login'),
-    'sudo': (sudo, 'sudo', 'sudo'),
-    'sshd password': (_ssh('password'), 'sshd', 'sshd'),
-    'sshd keyboard-interactive': (_ssh('keyboard-interactive'), 'sshd', 'sshd'),
-    'sshd publickey': (_ssh('publickey'), 'sshd', 'sshd'),
-    'PostgreSQL': (psql, 'postgresql', 'postgresql'),
+    'su': Program(su, 'su', 'su'),
+    'su -': Program(su_login, 'su', 'su-l'),
+    'login': Program(login, 'login', 'login'),
+    'sudo': Program(sudo, 'sudo', 'sudo'),
+    'sshd password': Program(_ssh('password'), 'sshd', 'sshd'),
+    'sshd keyboard-interactive': Program(_ssh('keyboard-interactive'), 'sshd', 'sshd'),
+    'sshd publickey': Program(_ssh('publickey'), 'sshd', 'sshd'),
+    'PostgreSQL': Program(psql, 'postgresql', 'postgresql'),
 }
 
 
-def stacks(world, mode, *changes):
-    """The samples of a mode, for all programs."""
-    for _, sample, service in PROGRAMS.values():
-        stack(world, f'{sample}-{mode}', service, *changes)
+def stacks(world, mode, *changes, programs=PROGRAMS):
+    """The samples of a mode, for programs that have one."""
+    for program in programs:
+        stack(world, f'{PROGRAMS[program].sample}-{mode}', PROGRAMS[program].service, *changes)
 
 
-def attempt(world, program, user, password, command='id -un'):
+def timed(drive, *arguments):
     start = time.monotonic()
-    said, errors = PROGRAMS[program][0](world, user, password, command)
+    said, errors = drive(*arguments)
     return Attempt(said, errors, time.monotonic() - start)
 
 
-def attempts(world, user, password):
+def attempt(world, program, user, password, command='id -un'):
+    return timed(PROGRAMS[program].drive, world, user, password, command)
+
+
+def attempts(world, user, password, command='id -un', programs=PROGRAMS):
     """{program: Attempt}"""
     with concurrent.futures.ThreadPoolExecutor(len(PROGRAMS)) as pool:
-        running = {program: pool.submit(attempt, world, program, user, password)
-                   for program in PROGRAMS}
+        running = {program: pool.submit(attempt, world, program, user, password, command)
+                   for program in programs}
         return {program: future.result() for program, future in running.items()}
+
+
+# ---- What state mapping and service can be in; all is well again behind it ----
+
+@contextlib.contextmanager
+def disabled(world):
+    world.run(['mastersecret', 'map', 'disable', 'erp'], user='alice')
+    try:
+        yield
+    finally:
+        world.run(['mastersecret', 'map', 'enable', 'erp'], user='alice')
+
+
+@contextlib.contextmanager
+def sealed(world):
+    world.run(['mastersecret', 'secret', 'seal'])
+    try:
+        yield
+    finally:
+        world.run(['mastersecret', 'secret', 'unseal'])
+
+
+@contextlib.contextmanager
+def stopped(world):
+    pid = str(world.service_pid())
+    world.run(['kill', '-STOP', pid])
+    try:
+        yield
+    finally:
+        world.run(['kill', '-CONT', pid])
+        serves(world)
+
+
+@contextlib.contextmanager
+def absent(world):
+    """Nothing runs, and nothing can be started."""
+    world.run(['mv', world.daemon, world.daemon + '.away'])
+    world.kill_service()
+    try:
+        yield
+    finally:
+        world.run(['mv', world.daemon + '.away', world.daemon])
+        world.start_service()
+        serves(world)
+
+
+def stored(world, user='alice'):
+    """The password that is mapped, None if there is none."""
+    done = world.run(['mastersecret', 'get', 'erp'], user=user, check=False)
+    return done.stdout.rstrip('\n') if done.returncode == 0 else None
+
+
+def serves(world):
+    wait_until(lambda: stored(world), 'the service to be well again')

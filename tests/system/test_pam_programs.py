@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every program that lets people in, with the samples as installed, in every state of the mapping and
 the service: each login ends as the stack says, and trouble costs it no more than the deadline."""
+import contextlib
 from typing import Callable, NamedTuple
 
 import pytest
 
 import login_programs
-from login_programs import PROGRAMS, SECRET
-from conftest import wait_until
+from login_programs import PROGRAMS, SECRET, absent, disabled, sealed, stopped
 
 pytestmark = pytest.mark.service
 
@@ -23,8 +23,7 @@ class State(NamedTuple):
     let_in: tuple = ()
     user: str = 'alice'
     password: str = SECRET
-    begin: Callable = lambda world: None
-    end: Callable = lambda world: None
+    during: Callable = contextlib.nullcontext
     changes: tuple = ()
     in_trouble: bool = False
 
@@ -36,54 +35,19 @@ FAIL, IGNORE = ((('application=erp', f'application=erp{option}\nauth      requir
                 for option in ('', ' unavailable=ignore'))
 
 
-def disable(world):
-    world.run(['mastersecret', 'map', 'disable', 'erp'], user='alice')
-
-
-def enable(world):
-    world.run(['mastersecret', 'map', 'enable', 'erp'], user='alice')
-
-
-def seal(world):
-    world.run(['mastersecret', 'secret', 'seal'])
-
-
-def unseal(world):
-    world.run(['mastersecret', 'secret', 'unseal'])
-
-
-def stop(world):
-    world.run(['kill', '-STOP', str(world.service_pid())])
-
-
-def go_on(world):
-    world.run(['kill', '-CONT', str(world.service_pid())])
-
-
-def remove(world):
-    """Nothing runs, and nothing can be started."""
-    world.run(['mv', world.daemon, world.daemon + '.away'])
-    world.kill_service()
-
-
-def put_back(world):
-    world.run(['mv', world.daemon + '.away', world.daemon])
-    world.start_service()
-
-
 STATES = {
     'right password': State(ALL),
     'wrong password': State(KEY, password='wrong'),
     'local password': State(KEY, password='alice-login'),
-    'disabled mapping': State(KEY, begin=disable, end=enable),
+    'disabled mapping': State(KEY, during=disabled),
     'stranger': State(KEY, user='bob', password='bob-login'),
     # It answers, so unavailable=ignore does not cover it.
-    'sealed service': State(KEY, begin=seal, end=unseal),
-    'sealed service, ignore': State(KEY, begin=seal, end=unseal, changes=IGNORE),
-    'stopped service': State(KEY, begin=stop, end=go_on, changes=FAIL, in_trouble=True),
-    'stopped service, ignore': State(ALL, begin=stop, end=go_on, changes=IGNORE, in_trouble=True),
-    'no service': State(KEY, begin=remove, end=put_back, changes=FAIL, in_trouble=True),
-    'no service, ignore': State(ALL, begin=remove, end=put_back, changes=IGNORE, in_trouble=True),
+    'sealed service': State(KEY, during=sealed),
+    'sealed service, ignore': State(KEY, during=sealed, changes=IGNORE),
+    'stopped service': State(KEY, during=stopped, changes=FAIL, in_trouble=True),
+    'stopped service, ignore': State(ALL, during=stopped, changes=IGNORE, in_trouble=True),
+    'no service': State(KEY, during=absent, changes=FAIL, in_trouble=True),
+    'no service, ignore': State(ALL, during=absent, changes=IGNORE, in_trouble=True),
 }
 
 
@@ -104,13 +68,8 @@ def log_in(request, machine, usual):
     """(state, {program: Attempt})"""
     state = STATES[request.param]
     login_programs.stacks(machine, 'verify', *state.changes)
-    state.begin(machine)
-    try:
+    with state.during(machine):
         return state, login_programs.attempts(machine, state.user, state.password)
-    finally:
-        state.end(machine)
-        wait_until(lambda: machine.run(['mastersecret', 'get', 'erp'], user='alice',
-                                       check=False).returncode == 0, 'the service to be well again')
 
 
 def test_every_program_ends_as_the_stack_says(logins):

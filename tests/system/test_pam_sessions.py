@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the samples do beside deciding, in the programs people have: keep the password that was typed
+or changed, show the plain fields, hand the mapped password over, become the external user; and what
+each program makes of it, as pam_mastersecret(8) says."""
+import contextlib
+from typing import Callable, NamedTuple
+
+import pytest
+
+import login_programs
+from login_programs import PROGRAMS, SECRET, absent, disabled, passwd, sealed, stack, stopped, stored
+
+pytestmark = pytest.mark.service
+
+DEADLINE = 1.0
+ALLOWANCE = 6.0
+LOCAL, NEW = 'alice-login', 'Neues-Passw0rt-7'
+VARIABLES = 'env | grep ^MASTERSECRET_ | sort'
+SHOWN = 'MASTERSECRET_CLIENT=100\nMASTERSECRET_USER=ALICE01\n'
+
+SSHD = tuple(program for program in PROGRAMS if program.startswith('sshd'))
+SESSIONS = ('su', 'su -', 'login', *SSHD)
+ASKED = tuple(program for program in SESSIONS if program != 'sshd publickey')
+NO_ROOT = ('auth      sufficient  pam_rootok.so\n', '')
+
+
+@pytest.fixture(name='machine', scope='module')
+def make_machine(shared_world):
+    login_programs.furnish(shared_world)
+    shared_world.run(['mastersecret', 'app', 'create', 'kiosk', '--type', 'group', '--users', 'clerks',
+                      '--admins', 'appadmins', '--agents', 'user:postgres', '--field', 'user',
+                      '--field', 'password:masked', '--enable'])
+    shared_world.run('cp /etc/shadow /etc/shadow.as-it-was')
+    return shared_world
+
+
+@pytest.fixture(name='erp')
+def as_it_was(machine):
+    """The stacks are the samples, and alice's passwords LOCAL for her, SECRET in erp."""
+    login_programs.stacks(machine, 'capture', programs=SESSIONS)
+    stack(machine, 'passwd-capture', 'passwd')
+    machine.run('cp /etc/shadow.as-it-was /etc/shadow')
+    keep(machine, SECRET)
+    return machine
+
+
+def keep(world, password):
+    world.run(['mastersecret', 'map', 'set', 'erp', '--stdin'], user='alice', input=password)
+
+
+def log_in(world, password, command='id -un', user='alice', programs=SESSIONS):
+    return login_programs.attempts(world, user, password, command, programs)
+
+
+def said(attempts):
+    return {program: attempt.said for program, attempt in attempts.items()}
+
+
+# ---- capture ----
+
+@pytest.mark.parametrize('program', ASKED)
+def test_capture_keeps_what_let_the_user_in(erp, program):
+    assert login_programs.attempt(erp, program, 'alice', LOCAL).said == 'alice\n'
+    assert stored(erp) == LOCAL
+
+
+def test_capture_in_sudo(erp):
+    """It has no sample: what it would keep is the caller's password, not root's."""
+    stack(erp, 'su-capture', 'sudo', NO_ROOT)
+    assert login_programs.attempt(erp, 'sudo', 'alice', LOCAL).said == 'root\n'
+    assert stored(erp) == LOCAL
+
+
+def test_capture_of_a_wrong_password(erp):
+    """Nothing is kept, even where capture hears of it; nor by who comes with a key and types none."""
+    heard = ('auth      requisite   pam_unix', 'auth      required    pam_unix')
+    login_programs.stacks(erp, 'capture', heard, programs=SESSIONS)
+    assert said(log_in(erp, 'wrong')) == {
+        program: 'alice\n' if program == 'sshd publickey' else '' for program in SESSIONS}
+    assert stored(erp) == SECRET
+
+
+def test_capture_of_a_refused_account(erp):
+    """The right password of an account that has expired."""
+    erp.run('chage -E 1 alice')
+    assert said(log_in(erp, LOCAL)) == dict.fromkeys(SESSIONS, '')
+    assert stored(erp) == SECRET
+
+
+@pytest.mark.parametrize('user', ('alice', 'bob'))
+def test_capture_where_nothing_may_be_stored(erp, user):
+    """For a mapping that is disabled and for a stranger; both get in as if it were not there."""
+    with disabled(erp):
+        assert said(log_in(erp, f'{user}-login', user=user)) == dict.fromkeys(SESSIONS, f'{user}\n')
+    assert (stored(erp), stored(erp, 'bob')) == (SECRET, None)
+
+
+# ---- env ----
+
+def test_env_is_visible_in_sessions(erp):
+    attempts = log_in(erp, LOCAL, VARIABLES)
+    assert said(attempts) == dict.fromkeys(SESSIONS, SHOWN)
+
+
+def test_env_of_sudo_is_that_of_the_target(erp):
+    """PAM_USER is root by then, and erp knows no root."""
+    stack(erp, 'su-capture', 'sudo', NO_ROOT)
+    assert login_programs.attempt(erp, 'sudo', 'alice', LOCAL, VARIABLES + '; id -un').said == 'root\n'
+    done = login_programs.sudo(erp, 'alice', LOCAL, f'sudo -u alice sh -c "{VARIABLES}"')
+    assert done[0] == SHOWN
+
+
+def test_required_env_keeps_out_whom_nobody_mapped(erp):
+    """Also those whom sshd has accepted already."""
+    required = ('session   optional    pam_mastersecret', 'session   required    pam_mastersecret')
+    login_programs.stacks(erp, 'capture', required, programs=SESSIONS)
+    assert said(log_in(erp, 'bob-login', user='bob')) == dict.fromkeys(SESSIONS, '')
+    assert said(log_in(erp, LOCAL)) == dict.fromkeys(SESSIONS, 'alice\n')
+
+
+# ---- The service in trouble ----
+
+@pytest.fixture(name='usual', scope='module')
+def measure_usual(machine):
+    """How long each program takes when all is well."""
+    login_programs.stacks(machine, 'capture', programs=SESSIONS)
+    return {program: attempt.seconds for program, attempt in log_in(machine, LOCAL).items()}
+
+
+@pytest.mark.parametrize('trouble', (sealed, stopped, absent))
+def test_cockpit_15662_omarchy_8747_two_lines_cost_two_deadlines_at_most(erp, usual, trouble):
+    """One call stores and one shows; without either the local password goes on to let the user in."""
+    with trouble(erp):
+        attempts = log_in(erp, LOCAL, VARIABLES + '; id -un')
+    assert said(attempts) == dict.fromkeys(SESSIONS, 'alice\n')
+    assert stored(erp) == SECRET
+    limit = ALLOWANCE + (0 if trouble is sealed else 2 * DEADLINE)
+    longer = {program: attempts[program].seconds - usual[program] for program in SESSIONS}
+    assert {program: seconds for program, seconds in longer.items() if seconds > limit} == {}
+
+
+# ---- passwd ----
+
+class Change(NamedTuple):
+    """A change from `old` to NEW; what the local password and the mapped one are then."""
+    local: str
+    mapped: str
+    old: str = LOCAL
+    during: Callable = contextlib.nullcontext
+    changes: tuple = ()
+    deadlines: int = 0
+
+
+IGNORE = (('unavailable=fail', 'unavailable=ignore'),)
+CHANGES = {
+    'right password': Change(NEW, NEW),
+    'wrong password': Change(LOCAL, SECRET, old='wrong'),
+    'disabled mapping': Change(NEW, SECRET, during=disabled),
+    # It answers, so unavailable=fail does not cover it.
+    'sealed service': Change(NEW, SECRET, during=sealed),
+    'stopped service': Change(LOCAL, SECRET, during=stopped, deadlines=1),
+    'stopped service, ignore': Change(NEW, SECRET, during=stopped, changes=IGNORE, deadlines=1),
+    'no service': Change(LOCAL, SECRET, during=absent, deadlines=1),
+    'no service, ignore': Change(NEW, SECRET, during=absent, changes=IGNORE, deadlines=1),
+}
+
+
+@pytest.mark.parametrize('case', CHANGES)
+def test_passwd(erp, case):
+    change = CHANGES[case]
+    stack(erp, 'passwd-capture', 'passwd', *change.changes)
+    with change.during(erp):
+        attempt = login_programs.timed(passwd, erp, 'alice', change.old, NEW)
+    assert bool(attempt.said) == (change.local == NEW), attempt.errors
+    # pam_unix delays a refusal by up to 3 s.
+    assert attempt.seconds < 3 + change.deadlines * DEADLINE + ALLOWANCE
+    assert local_password(erp) == change.local
+    assert stored(erp) == change.mapped
+
+
+def test_passwd_of_a_stranger(erp):
+    assert passwd(erp, 'bob', 'bob-login', NEW)[0]
+    assert stored(erp, 'bob') is None
+    assert login_programs.su(erp, 'bob', NEW, 'id -un')[0] == 'bob\n'
+
+
+def local_password(world):
+    """The one of the two by which pam_unix lets alice in; a wrong one costs a delay."""
+    code = '''
+import crypt, sys
+held = next(line.split(':')[1] for line in open('/etc/shadow') if line.startswith('alice:'))
+print(*[word for word in sys.stdin.read().split() if crypt.crypt(word, held) == held])
+'''
+    return world.run(['/usr/bin/python3', '-W', 'ignore', '-c', code],
+                     input=f'{LOCAL} {NEW}').stdout.strip()
+
+
+# ---- authtok ----
+
+@pytest.mark.parametrize('program', ('su', 'login', 'sudo', 'sshd password',
+                                     'sshd keyboard-interactive'))
+def test_authtok_reaches_the_next_module(erp, program):
+    token = '/tmp/next-module'
+    erp.write('/usr/local/libexec/next-module', f'#!/bin/sh\ntr -d "\\0" >{token}\n', 0o755)
+    erp.run(['rm', '-f', token])
+    stack(erp, 'su-authtok', PROGRAMS[program].service, NO_ROOT)
+    assert login_programs.attempt(erp, program, 'alice', LOCAL).said
+    assert erp.read(token) == SECRET
+
+
+# ---- user=external ----
+
+def external_user(world, program, name, password='shared'):
+    """Who alice is after a login by the password of her group, whose external user is name."""
+    world.run(['mastersecret', 'map', 'set', 'kiosk', '--group', 'clerks', '--external', name,
+               '--stdin'], user='carol', input=password)
+    stack(world, 'login-external', PROGRAMS[program].service)
+    return login_programs.attempt(world, program, 'alice', password).said
+
+
+@pytest.mark.parametrize('program, becomes', (
+    ('login', 'dave'), ('su', 'alice'), ('sshd password', 'alice'),
+    ('sshd keyboard-interactive', 'alice'), ('sudo', 'root')))
+def test_external_user(machine, program, becomes):
+    """login follows; the others keep the user they began with."""
+    assert external_user(machine, program, 'dave') == f'{becomes}\n'
+
+
+def test_external_user_is_never_root(machine):
+    machine.run('grep -q ^toor: /etc/passwd || echo toor:x:0:0::/root:/bin/sh >>/etc/passwd')
+    for name in ('root', 'toor', 'nobody-of-that-name'):
+        assert external_user(machine, 'login', name) == '', name
+    assert external_user(machine, 'login', 'dave') == 'dave\n'
+    stack(machine, 'login-external', 'login', ('application=kiosk', 'application=erp'))
+    assert login_programs.attempt(machine, 'login', 'alice', stored(machine)).said == ''
