@@ -49,10 +49,12 @@ static const struct fake_application {
     const char *name;
     const char *type;
     bool writable;
+    const char *value; /* of all users instead of their own */
 } fake_applications[] = {
-    { "erp", "individual", true },
-    { "crew", "group", true },
-    { "readonly", "individual", false },
+    { "erp", "individual", true, NULL },
+    { "crew", "group", true, NULL },
+    { "former", "individual", true, "used until yesterday" },
+    { "readonly", "individual", false, "used until yesterday" },
 };
 
 /* ---- The loop ---- */
@@ -365,6 +367,29 @@ static DBusMessage *object(DBusMessage *call)
                                                        : describe(call, application);
 }
 
+static const struct fake_user *with_value(const struct fake_user *user, const char *value)
+{
+    static struct fake_user other;
+
+    if (!value || !user->value)
+        return user;
+    other = *user;
+    other.value = value;
+    other.length = strlen(value);
+    return &other;
+}
+
+/* Verify, or Lookup of at least one masked field. */
+static bool asks_for_value(const DBusMessageIter *rest)
+{
+    DBusMessageIter map = *rest, entries;
+
+    if (dbus_message_iter_get_arg_type(&map) != DBUS_TYPE_ARRAY)
+        return true;
+    dbus_message_iter_recurse(&map, &entries);
+    return dbus_message_iter_get_arg_type(&entries) != DBUS_TYPE_INVALID;
+}
+
 static DBusMessage *credentials(DBusMessage *call)
 {
     const struct fake_user *user;
@@ -378,8 +403,9 @@ static DBusMessage *credentials(DBusMessage *call)
     user = find_user(get_string(&arguments));
     if (!user)
         return dbus_message_new_error(call, BUS_ERROR_PREFIX "MappingNotFound", "fake");
-    if (!user->value)
+    if (!user->value && asks_for_value(&arguments))
         return dbus_message_new_error(call, BUS_ERROR_PREFIX "CredentialsNotSet", "fake");
+    user = with_value(user, find_application(application)->value);
     return dbus_message_has_member(call, "Verify") ? verify(call, user, &arguments)
                                                    : lookup(call, user, &arguments);
 }
@@ -409,6 +435,10 @@ static DBusHandlerResult handle(DBusConnection *connection, DBusMessage *call, v
         break;
     case FAKE_HALF_REPLY:
         send_half(connection, reply);
+        break;
+    case FAKE_SLOW:
+        usleep(FAKE_SLOW_MS * 1000);
+        dbus_connection_send(connection, reply, NULL);
         break;
     case FAKE_ANSWERS_ONCE:
         dbus_connection_send(connection, reply, NULL);

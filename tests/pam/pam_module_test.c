@@ -34,6 +34,9 @@ enum { SANITIZED = 0 };
 
 #define VERIFY "mode=verify application=erp"
 #define AUTHTOK "mode=authtok application=erp"
+#define CAPTURE "mode=capture application=former"
+#define ENV "mode=env application=erp"
+#define EXTERNAL "mode=authtok application=crew user=external"
 
 static pid_t service;
 
@@ -226,11 +229,11 @@ static int run_others(const char *service_name, int (*operation)(pam_handle_t *,
 /* The service hangs here, and would be noticed. */
 static void test_nothing_to_do_makes_no_call(void **state)
 {
-    static const char *const modes[] = { VERIFY, AUTHTOK };
+    static const char *const modes[] = { VERIFY, AUTHTOK, CAPTURE };
     int64_t start = stage_now();
 
     fake_pause(service);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         stage_service("t",
                       "auth required " MODULE " %s timeout=5000\n"
                       "account [ignore=1 default=die] " MODULE " %s timeout=5000\n"
@@ -250,6 +253,11 @@ static void test_nothing_to_do_makes_no_call(void **state)
         assert_int_equal(run_others("t", pam_close_session, 0), IGNORED);
         assert_int_equal(run_others("t", pam_chauthtok, 0), IGNORED);
     }
+    /* A session is what env has to do. */
+    stage_reveal_all("t", ENV " timeout=5000");
+    assert_int_equal(run_others("t", pam_acct_mgmt, 0), IGNORED);
+    assert_int_equal(run_others("t", pam_close_session, 0), IGNORED);
+    assert_int_equal(stage_authenticate("t", "alice", "typed"), IGNORED);
     assert_true(stage_now() - start < 4000);
 }
 
@@ -268,6 +276,20 @@ static void test_setcred_after_verify(void **state)
     assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
     assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
     assert_int_equal(pam_setcred(pamh, PAM_ESTABLISH_CRED), PAM_SUCCESS);
+    pam_end(pamh, PAM_SUCCESS);
+}
+
+/* All that a program does, whatever the answers are. */
+static void run_everything(const char *service_name, const char *user, const char *password)
+{
+    pam_handle_t *pamh = stage_start(service_name, user, password);
+
+    (void)pam_authenticate(pamh, 0);
+    (void)pam_acct_mgmt(pamh, 0);
+    (void)pam_setcred(pamh, PAM_ESTABLISH_CRED);
+    (void)pam_open_session(pamh, 0);
+    (void)pam_close_session(pamh, 0);
+    (void)pam_chauthtok(pamh, 0);
     pam_end(pamh, PAM_SUCCESS);
 }
 
@@ -319,11 +341,14 @@ static void test_debug_never_logs_a_value(void **state)
     assert_int_equal(stage_authenticate("v", "alice", FAKE_PASSWORD), PAM_SUCCESS);
     assert_int_equal(stage_authenticate("v", "alice", "typed-canary"), PAM_AUTH_ERR);
     assert_int_equal(stage_authenticate("a", "alice", "typed-canary"), IGNORED);
+    stage_reveal_all("c", CAPTURE " debug");
+    run_everything("c", "alice", "typed-canary");
     log = stage_log();
     /* LOG_AUTHPRIV | LOG_DEBUG */
     assert_int_equal(strncmp(log, "<87>", 4), 0);
     assert_non_null(strstr(log, "pam_mastersecret(v:authenticate): 'alice': the password matches"));
     assert_non_null(strstr(log, "pam_mastersecret(a:authenticate)"));
+    assert_non_null(strstr(log, "pam_mastersecret(c:acct_mgmt): 'alice': the password is stored"));
     assert_null(strstr(log, FAKE_PASSWORD));
     assert_null(strstr(log, "canary"));
 }
@@ -397,19 +422,22 @@ static void host_read(struct host *host)
 static void test_host_state_is_left_alone(void **state)
 {
     static struct host before, after;
-    static const char *const services[] = { "v", "a", "bad" };
+    static const char *const lines[] = { VERIFY " debug",
+                                         AUTHTOK " debug",
+                                         CAPTURE " debug unavailable=fail timeout=300",
+                                         ENV " debug timeout=300",
+                                         EXTERNAL " debug timeout=300",
+                                         VERIFY " nullok" };
 
-    stage_reveal("v", 0, VERIFY " debug");
-    stage_reveal("a", 1, AUTHTOK " debug");
-    stage_reveal("bad", 0, VERIFY " nullok");
     setlocale(LC_ALL, "C.UTF-8");
     umask(027);
     for (int stopped = 0; stopped < 2; stopped++) {
-        for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+            stage_reveal_all("t", lines[i]);
             host_read(&before);
-            stage_authenticate(services[i], "alice", FAKE_PASSWORD);
-            stage_authenticate(services[i], "alice", "wrong");
-            stage_authenticate(services[i], "stranger", "wrong");
+            run_everything("t", "alice", FAKE_PASSWORD);
+            run_everything("t", "alice", "wrong");
+            run_everything("t", "stranger", "wrong");
             host_read(&after);
             assert_memory_equal(&before, &after, sizeof(before));
         }

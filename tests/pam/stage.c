@@ -132,6 +132,21 @@ void stage_service(const char *name, const char *format, ...)
     write_file(path, text);
 }
 
+void stage_account(const char *line)
+{
+    char text[65536];
+    FILE *file = fopen("/etc/passwd", "r");
+    size_t length = file ? fread(text, 1, sizeof(text) - 256, file) : 0;
+
+    if (!file)
+        err(1, "/etc/passwd");
+    fclose(file);
+    snprintf(text + length, sizeof(text) - length, "%s\n", line);
+    write_file("/run/test/passwd", text);
+    if (mount("/run/test/passwd", "/etc/passwd", NULL, MS_BIND, NULL) < 0)
+        err(1, "/etc/passwd");
+}
+
 void stage_reveal(const char *name, int ask, const char *arguments)
 {
     stage_service(name,

@@ -25,6 +25,8 @@ int stage_is_root(void);
 /* Writes /etc/pam.d/NAME. */
 void stage_service(const char *name, const char *format, ...)
     __attribute__((__format__(__printf__, 2, 3)));
+/* Adds a line to what is /etc/passwd here. */
+void stage_account(const char *line);
 /* A service whose authentication gives away what the module, with `arguments`, returned: IGNORED
  * for PAM_IGNORE, else the code itself. Before it the witness asks for the password if `ask`;
  * after PAM_IGNORE it records PAM_AUTHTOK. */
