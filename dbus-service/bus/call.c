@@ -36,7 +36,7 @@ static int (*const steps[])(struct call *call) = {
     step_load,      /* application, account, user: what it is about */
     step_roles,     /* what the caller is towards it */
     step_authorise, /* access.c decides; polkit may stand in */
-    step_act,       /* the handler: act and reply; the audit is written with the reply */
+    step_act,       /* the handler: act and reply; the audit follows the reply */
 };
 
 static void call_free(struct call *call);
@@ -576,14 +576,15 @@ static void call_free(struct call *call)
     call_spare(call);
 }
 
-/* A reply that cannot even be made leaves the caller to his time-out. */
+/* A reply that cannot even be made leaves the caller to his time-out. The audit comes after it, in the same
+ * breath: doc/DESIGN section 9. */
 static void finish(struct call *call, DBusMessage *reply)
 {
-    audit(call);
     if (reply && !dbus_message_get_no_reply(call->message))
         (void)connection_send(call->connection, reply);
     if (reply)
         dbus_message_unref(reply);
+    audit(call);
     call_free(call);
 }
 

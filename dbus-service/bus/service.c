@@ -280,6 +280,15 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
+static void end_audit(void)
+{
+    size_t lost = audit_close();
+
+    if (lost > 0)
+        (void)fprintf(stderr, "mastersecretd: %zu audit events are lost: syslog did not take them\n",
+                      lost);
+}
+
 /* The last handles go; the loop ends by itself. */
 static void fini(struct service *service)
 {
@@ -293,6 +302,7 @@ static void fini(struct service *service)
         close_handle(loop_handle(&service->signals[i]));
     close_handle(loop_handle(&service->watchdog));
     close_handle(loop_handle(&service->stop_timer));
+    end_audit();
 }
 
 static void on_flush(uv_timer_t *timer)
@@ -314,6 +324,7 @@ static void on_realm_closed(void *userdata)
 static void on_stop_late(uv_timer_t *timer)
 {
     syslog(LOG_ERR, "cannot stop cleanly: the storage does not answer");
+    end_audit();
     _exit(EXIT_FAILURE);
 }
 
@@ -457,7 +468,7 @@ int service_start(struct service *service, uv_loop_t *loop, struct config *confi
     service->paths = paths;
     service->folder_fd = service->lock_fd = -1;
     service->started_usec = now_usec(CLOCK_REALTIME);
-    audit_open(&audit);
+    audit_open(&audit, loop);
     apply_config(service);
     r = start_handles(service);
     if (r == 0)
@@ -507,5 +518,4 @@ void service_free(struct service *service)
     if (service->folder_fd >= 0)
         close(service->folder_fd);
     config_free(service->config);
-    audit_close();
 }

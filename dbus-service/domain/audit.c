@@ -3,31 +3,25 @@
 /* Not syslog(3), which blocks when the socket is full and takes any text as it is. */
 #include "dbus-service/domain/audit.h"
 
-#include <errno.h>
-#include <paths.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
-#define LINE_SIZE 2048
 #define TAG "mastersecretd"
 
 static struct {
     struct audit_settings settings;
-    int fd;
-    unsigned long lost;
+    size_t lost; /* since the last line that was taken */
 } audit = {
     .settings = {.success = AUDIT_KEEP_ADMINISTRATION, .failure = AUDIT_KEEP_ALL},
-    .fd = -1,
 };
 
 /* ---- The line ---- */
 
 struct line {
-    char text[LINE_SIZE];
+    char text[AUDIT_LINE_MAX];
     size_t length;
 };
 
@@ -162,7 +156,7 @@ static void line_put_head(struct line *line, int priority)
     struct tm tm = {0};
 
     localtime_r(&now, &tm);
-    line_format(line, "<%d>%s %2d %02d:%02d:%02d " TAG "[%d]: ", LOG_AUTH | priority,
+    line_format(line, "<%d>%s %2d %02d:%02d:%02d " TAG "[%d]: ", LOG_AUTHPRIV | priority,
                 months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, getpid());
 }
 
@@ -183,7 +177,7 @@ static void line_put_event(struct line *line, const struct audit_event *event)
             line_format(line, " door=%s", event->door);
     }
     if (audit.lost > 0)
-        line_format(line, " lost=%lu", audit.lost);
+        line_format(line, " lost=%zu", audit.lost);
     line_put_pair(line, "application", event->application);
     line_put_pair(line, "user", event->user);
     if (failed)
@@ -191,47 +185,13 @@ static void line_put_event(struct line *line, const struct audit_event *event)
     line_put_pair(line, "detail", event->detail);
 }
 
-/* ---- The socket ---- */
+/* ---- The events ---- */
 
-static void audit_disconnect(void)
-{
-    if (audit.fd >= 0)
-        close(audit.fd);
-    audit.fd = -1;
-}
-
-static bool audit_connect(void)
-{
-    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
-    const void *name = &address;
-
-    if (audit.fd >= 0)
-        return true;
-    audit.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (audit.fd < 0)
-        return false;
-    if (connect(audit.fd, name, sizeof(address)) == 0)
-        return true;
-    audit_disconnect();
-    return false;
-}
-
-static bool audit_send(const struct line *line)
-{
-    if (!audit_connect())
-        return false;
-    if (send(audit.fd, line->text, line->length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return true;
-    if (errno != EAGAIN && errno != ENOBUFS)
-        audit_disconnect();
-    return false;
-}
-
-void audit_open(const struct audit_settings *settings)
+void audit_open(const struct audit_settings *settings, uv_loop_t *loop)
 {
     audit_set(settings);
     tzset(); /* localtime_r() need not */
-    (void)audit_connect();
+    audit_sink_open(loop);
 }
 
 void audit_set(const struct audit_settings *settings)
@@ -239,10 +199,12 @@ void audit_set(const struct audit_settings *settings)
     audit.settings = *settings;
 }
 
-void audit_close(void)
+size_t audit_close(void)
 {
-    audit_disconnect();
+    size_t gone = audit_sink_close() + audit.lost;
+
     audit.lost = 0;
+    return gone;
 }
 
 void audit_write(const struct audit_event *event)
@@ -253,8 +215,7 @@ void audit_write(const struct audit_event *event)
         return;
     line_put_head(&line, event_priority(event));
     line_put_event(&line, event);
-    /* Twice: a syslog that was restarted has left the old socket dead. */
-    if (audit_send(&line) || (audit.fd < 0 && audit_send(&line)))
+    if (audit_sink_put(line.text, line.length))
         audit.lost = 0;
     else
         audit.lost++;

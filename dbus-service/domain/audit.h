@@ -7,6 +7,7 @@
 #ifndef DOMAIN_AUDIT_H
 #define DOMAIN_AUDIT_H
 
+#include "dbus-service/domain/audit_sink.h"
 #include "dbus-service/domain/failure.h"
 
 #include <stdbool.h>
@@ -67,11 +68,12 @@ struct audit_event {
     const char *detail;            /* free text, escaped */
 };
 
-void audit_open(const struct audit_settings *settings);
+void audit_open(const struct audit_settings *settings, uv_loop_t *loop);
 void audit_set(const struct audit_settings *settings);
-void audit_close(void);
-/* Never blocks: a full or absent syslog socket loses the line and counts it; the count stands in the next
- * line that gets through. */
+/* What is still kept is sent, as audit_sink_close(); the number of lines that are lost. */
+size_t audit_close(void);
+/* Never blocks. A line beyond the backlog is lost and counted; the count stands in the next line that is
+ * taken, that is at its place in the order. */
 void audit_write(const struct audit_event *event);
 
 #endif

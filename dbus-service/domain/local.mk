@@ -13,6 +13,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/application_value.c \
     %D%/audit.c \
     %D%/audit.h \
+    %D%/audit_sink.c \
+    %D%/audit_sink.h \
     %D%/failure.c \
     %D%/failure.h \
     %D%/identity.c \

@@ -547,7 +547,7 @@ def test_polkit_may_stand_in_for_a_role(peopled, polkit):
     asked = polkit.asked()
     assert all(line.startswith('20004 system-bus-name org.mastersecret1.manage-') for line in asked)
     assert {line.split('-')[-1] for line in asked} == {'applications', 'mappings', 'secret', 'service'}
-    assert any('authorised by polkit' in line for line in peopled.audit())
+    wait_until(lambda: any('authorised by polkit' in line for line in peopled.audit()), 'the event')
 
 
 def test_polkit_is_not_asked_on_the_direct_socket(peopled, polkit):

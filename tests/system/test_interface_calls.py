@@ -8,6 +8,7 @@ import xml.etree.ElementTree as xml
 import pytest
 
 import bus_client
+from conftest import wait_until
 
 pytestmark = pytest.mark.service
 
@@ -314,7 +315,8 @@ def test_polkit_may_stand_in_for_a_role_on_the_bus(world):
 answer([create(Door()), create(Door('direct')), lookup(Door(), 'alice'),
         Door().attempt(ROOT, 'Secret', 'Seal', '')])
 ''', 'dave') == ['ok', 'AccessDenied', 'AccessDenied', 'AccessDenied']
-    assert any('application-create ok' in line and 'polkit' in line for line in world.audit())
+    wait_until(lambda: any('application-create ok' in line and 'polkit' in line for line in world.audit()),
+               'the event')
     assert bus_client.run(world, 'answer(create(Door(), "other"))', 'bob') == 'AccessDenied'
 
 

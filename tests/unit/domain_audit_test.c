@@ -9,15 +9,21 @@
 #include <cmocka.h>
 
 #include "dbus-service/domain/audit.h"
+#include "dbus-service/loop.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* /dev/log is wherever the test says. */
 static char log_path[64];
 static int log_fd = -1;
+static uv_loop_t loop;
+static uv_timer_t turn; /* keeps the loop turning while a test waits */
 
 int __real_connect(int fd, const struct sockaddr *address, socklen_t length);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length);
@@ -31,6 +37,25 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
     assert_string_equal(address->sa_data, "/dev/log");
     memcpy(here.sun_path, log_path, sizeof(log_path));
     return __real_connect(fd, name, sizeof(here));
+}
+
+int __real_stat(const char *path, struct stat *ret_status);
+int __wrap_stat(const char *path, struct stat *ret_status);
+
+int __wrap_stat(const char *path, struct stat *ret_status)
+{
+    assert_string_equal(path, "/dev/log");
+    return __real_stat(log_path, ret_status);
+}
+
+/* The second in which the file was looked at is over whenever the test says so. */
+static time_t seconds;
+time_t __wrap_time(time_t *ret_now);
+
+time_t __wrap_time(time_t *ret_now)
+{
+    (void)ret_now;
+    return 1700000000 + seconds;
 }
 
 static void log_begin(void)
@@ -58,14 +83,19 @@ static int setup(void **state)
     (void)state;
     snprintf(log_path, sizeof(log_path), "/tmp/mastersecret-audit.%d", getpid());
     log_begin();
-    audit_open(&keep_all);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    uv_timer_init(&loop, &turn);
+    audit_open(&keep_all, &loop);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    audit_close();
+    (void)audit_close();
+    uv_close(loop_handle(&turn), NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
     log_end();
     return 0;
 }
@@ -98,7 +128,7 @@ static void test_line(void **state)
     audit_write(&event);
     line = line_get();
     assert_non_null(line);
-    assert_int_equal(strncmp(line, "<38>", 4), 0); /* auth.info */
+    assert_int_equal(strncmp(line, "<86>", 4), 0); /* authpriv.info */
     snprintf(expected, sizeof(expected),
              " mastersecretd[%d]: MS0201 lookup ok uid=1000 pid=4242 door=bus application=\"erp\" "
              "user=\"alice\"", getpid());
@@ -116,7 +146,7 @@ static void test_failure_line(void **state)
     failure_set(&failure, ERROR_EXTERNAL_USER_TAKEN, "external user '%s' is taken", "X");
     audit_write(&event);
     line = line_get();
-    assert_int_equal(strncmp(line, "<36>", 4), 0); /* auth.warning */
+    assert_int_equal(strncmp(line, "<84>", 4), 0); /* authpriv.warning */
     assert_non_null(strstr(line, "MS0130 mapping-set failed error=ExternalUserTaken "
                                  "application=\"erp\" reason=\"external user 'X' is taken\""));
     assert_null(strstr(line, "uid="));
@@ -196,44 +226,197 @@ static void test_no_line_is_forged(void **state)
     assert_non_null(strstr(line_get(), "detail=\"M\xc3\xbcller \\x5c \\x0a\""));
 }
 
-static void test_lost_lines_are_counted(void **state)
+/* ---- The backlog ---- */
+
+static void write_numbered(unsigned number)
 {
-    const struct audit_event event = {.id = AUDIT_START};
-    int written = 0;
+    char text[16];
+
+    snprintf(text, sizeof(text), "n%u.", number);
+    audit_write(&(struct audit_event){.id = AUDIT_START, .detail = text});
+}
+
+/* The number in the next line, or -1; *ret_lost: of the lines said to be lost before it. */
+static int number_get(unsigned *ret_lost)
+{
+    const char *line = line_get(), *lost;
+    int number = -1;
+
+    if (!line)
+        return -1;
+    lost = strstr(line, " lost=");
+    *ret_lost = lost ? (unsigned)strtoul(lost + strlen(" lost="), NULL, 10) : 0;
+    assert_int_equal(sscanf(strstr(line, "detail="), "detail=\"n%d.\"", &number), 1);
+    return number;
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* The loop, while the log is read: until line `last` has come, 30 s at most. Lines come in order, each
+ * once, and those that do not come are said to be lost by the next. Returns how many are. */
+static unsigned read_until(unsigned *next, unsigned last)
+{
+    uint64_t end = uv_hrtime() + 30ULL * 1000 * 1000 * 1000;
+    unsigned lost, all = 0;
+
+    uv_timer_start(&turn, on_turn, 1, 1);
+    while (*next <= last && uv_hrtime() < end) {
+        int number = number_get(&lost);
+
+        if (number < 0) {
+            uv_run(&loop, UV_RUN_ONCE);
+            continue;
+        }
+        assert_int_equal(number, *next + lost);
+        *next = (unsigned)number + 1;
+        all += lost;
+    }
+    assert_int_equal(*next, last + 1);
+    uv_timer_stop(&turn);
+    return all;
+}
+
+/* Nobody reads, then somebody does: nothing is lost that has room, and the order stays. */
+static void test_backlog(void **state)
+{
+    unsigned next = 0, written = 0;
 
     (void)state;
-    log_end();
-    for (int i = 0; i < 3; i++)
-        audit_write(&event);
-    log_begin(); /* syslog is back */
-    audit_write(&event);
-    assert_non_null(strstr(line_get(), " lost=3"));
-    audit_write(&event);
-    assert_null(strstr(line_get(), "lost="));
-    /* Nobody reads: the socket fills, and nothing waits. */
-    for (int i = 0; i < 2000; i++)
-        audit_write(&event);
-    while (line_get())
-        written++;
-    assert_in_range(written, 1, 1999);
-    audit_write(&event);
-    {
-        char expected[32];
-
-        snprintf(expected, sizeof(expected), " lost=%d", 2000 - written);
-        assert_non_null(strstr(line_get(), expected));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 3000; i++)
+            write_numbered(written++);
+        /* Some stay behind, so that the backlog moves. */
+        assert_int_equal(read_until(&next, written - (round == 2 ? 1 : 1000)), 0);
     }
 }
 
+/* What is beyond the backlog is counted, at its place. */
+static void test_lost_lines_are_counted(void **state)
+{
+    unsigned next = 0, written = 0, lost;
+
+    (void)state;
+    while (written < 20000)
+        write_numbered(written++);
+    while (number_get(&lost) == (int)next) {
+        assert_int_equal(lost, 0);
+        next++;
+    }
+    assert_int_equal(read_until(&next, next + 1000), 0); /* there is room now */
+    write_numbered(written++);
+    lost = read_until(&next, written - 1);
+    assert_in_range(lost, 1, 19000);
+    write_numbered(written++);
+    assert_int_equal(read_until(&next, written - 1), 0);
+}
+
+/* ---- The socket ---- */
+
 static void test_syslog_restarts(void **state)
 {
-    const struct audit_event event = {.id = AUDIT_START};
+    unsigned next = 0;
 
     (void)state;
     log_end();
     log_begin();
-    audit_write(&event);
-    assert_null(strstr(line_get(), "lost="));
+    write_numbered(0);
+    assert_int_equal(read_until(&next, 0), 0);
+}
+
+static void test_syslog_is_absent_for_a_while(void **state)
+{
+    unsigned next = 0;
+
+    (void)state;
+    log_end();
+    for (unsigned i = 0; i < 1000; i++)
+        write_numbered(i);
+    log_begin();
+    assert_int_equal(read_until(&next, 999), 0);
+}
+
+/* Vault#31718: the log is replaced, its old reader lives on, and the service goes on writing to it. */
+static void test_vault_31718_replaced_log_is_noticed(void **state)
+{
+    int old_fd = log_fd;
+    unsigned next = 0;
+
+    (void)state;
+    write_numbered(0);
+    assert_int_equal(read_until(&next, 0), 0);
+    unlink(log_path);
+    write_numbered(1); /* removed only: who reads there still gets it */
+    seconds++;
+    write_numbered(2);
+    assert_int_equal(read_until(&next, 2), 0);
+    log_begin();
+    seconds++;
+    write_numbered(3);
+    assert_int_equal(read_until(&next, 3), 0);
+    assert_int_equal(recv(old_fd, &next, sizeof(next), MSG_DONTWAIT), -1);
+    close(old_fd);
+}
+
+/* ---- The end ---- */
+
+static void test_close_sends_what_is_kept(void **state)
+{
+    unsigned lost, next = 0;
+    pid_t reader;
+    int status;
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++)
+        write_numbered(i);
+    reader = fork();
+    assert_true(reader >= 0);
+    if (reader == 0) {
+        uint64_t end = uv_hrtime() + 10ULL * 1000 * 1000 * 1000;
+
+        while (next < 2000 && uv_hrtime() < end)
+            next += number_get(&lost) == (int)next;
+        _exit(next == 2000 ? 0 : 1);
+    }
+    assert_int_equal(audit_close(), 0);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_int_equal(status, 0);
+}
+
+/* Vault#5361: a log that nobody reads must not hold up anything, not even the end. */
+static void test_vault_5361_nobody_reads_the_log(void **state)
+{
+    uint64_t begin = uv_hrtime();
+    unsigned sent = 0, lost;
+    size_t gone;
+
+    (void)state;
+    for (unsigned i = 0; i < 20000; i++)
+        write_numbered(i);
+    assert_true(uv_hrtime() - begin < 2000000000ULL); /* a blocking write would never return */
+    gone = audit_close();
+    assert_true(uv_hrtime() - begin < 10ULL * 1000 * 1000 * 1000);
+    while (number_get(&lost) >= 0)
+        sent++;
+    assert_int_equal(gone + sent, 20000);
+    assert_true(gone > 0 && sent > 0);
+}
+
+/* Without a reader there is nothing to wait for. */
+static void test_close_without_a_log(void **state)
+{
+    uint64_t begin;
+
+    (void)state;
+    log_end();
+    for (unsigned i = 0; i < 3; i++)
+        write_numbered(i);
+    begin = uv_hrtime();
+    assert_int_equal(audit_close(), 3);
+    assert_true(uv_hrtime() - begin < AUDIT_STOP_WAIT_MS * 1000000ULL);
+    log_begin();
 }
 
 int main(void)
@@ -243,8 +426,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failure_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_line_is_forged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_lines_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_syslog_restarts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_syslog_is_absent_for_a_while, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_vault_31718_replaced_log_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close_sends_what_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_vault_5361_nobody_reads_the_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close_without_a_log, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
