@@ -182,7 +182,7 @@ struct mastersecret_mapping {
     const char *application;
     const char *account; /* "user:NAME" or "group:NAME" */
     const char *external_user;
-    const char *state;   /* "enabled", "disabled" or "disabled-by-administrator" */
+    const char *state;   /* "enabled", "disabled", "disabled-by-administrator"; in lists also "damaged" */
     int application_enabled;
     uint64_t changed_usec; /* CLOCK_REALTIME */
 };

@@ -452,16 +452,17 @@ static int refused(struct call *call)
                        call->method->name, access_needs(call->method->operation));
 }
 
-static int ask_polkit(struct call *call)
+/* A method has one answer: its operations are of the same action. */
+int call_ask_polkit(struct call *call, enum operation operation)
 {
-    const char *action = access_polkit_action(call->method->operation);
+    const char *action = access_polkit_action(operation);
 
     if (!action || call->peer->door != DOOR_BUS || call->polkit == POLKIT_NO)
-        return refused(call);
+        return ERROR_ACCESS_DENIED;
     if (call->polkit == POLKIT_YES)
         return 0;
     if (call->polkit == POLKIT_UNASKED && polkit_ask(call, action) < 0)
-        return refused(call);
+        return ERROR_ACCESS_DENIED;
     call->polkit = POLKIT_ASKED;
     return CALL_WAIT;
 }
@@ -469,6 +470,7 @@ static int ask_polkit(struct call *call)
 static int step_authorise(struct call *call)
 {
     bool enables = call->method->flags & METHOD_ENABLES;
+    int r;
     struct access_request request = {
         .operation = call->method->operation,
         .roles = call->roles,
@@ -481,7 +483,8 @@ static int step_authorise(struct call *call)
         request.mapping_disabled_by_administrator = disabled_by_administrator(call);
     if (access_decide(&request) == ACCESS_ALLOWED)
         return 0;
-    return ask_polkit(call);
+    r = call_ask_polkit(call, call->method->operation);
+    return r == ERROR_ACCESS_DENIED ? refused(call) : r;
 }
 
 static int step_act(struct call *call)

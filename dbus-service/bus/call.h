@@ -93,6 +93,9 @@ void call_on_written(void *userdata, const struct failure *failure, uint64_t rev
 int call_may(struct call *call, enum operation operation, const struct application *application,
              bool *ret_allowed) MUST_CHECK;
 
+/* May polkit stand in for the role that the operation needs? 0, CALL_WAIT, or ERROR_ACCESS_DENIED without a text. */
+int call_ask_polkit(struct call *call, enum operation operation) MUST_CHECK;
+
 /* What an outcome of identity.h means for the call: 0, CALL_WAIT, an error code, -errno. */
 int call_identity(struct call *call, int outcome) MUST_CHECK;
 /* For a loop over many applications: does the result of one of them end it? Those that must wait do not,

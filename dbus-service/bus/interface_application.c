@@ -97,10 +97,10 @@ static int authorise_admins(struct call *call, const struct draft *draft)
 
     if (!draft->wanted.admins && !draft->wanted.agents)
         return 0;
-    if (call->polkit == POLKIT_YES)
-        return 0;
     r = call_may(call, OPERATION_UPDATE_APPLICATION_ADMINS, call->application, &may);
     if (r == 0 && !may)
+        r = call_ask_polkit(call, OPERATION_UPDATE_APPLICATION_ADMINS);
+    if (r == ERROR_ACCESS_DENIED)
         r = failure_set(&call->failure, ERROR_ACCESS_DENIED,
                         "changing admins or agents needs the role of %s",
                         access_needs(OPERATION_UPDATE_APPLICATION_ADMINS));
@@ -445,13 +445,9 @@ static int handle_show_mapping(struct call *call)
 static int write_listed(void *userdata, const struct mapping *mapping)
 {
     struct page *page = userdata;
-    char account[6 + NAME_MAX_BYTES + 1];
 
-    account_name_format(&mapping->account, account);
     writer_open(&page->writer, DBUS_TYPE_STRUCT, NULL);
-    writer_string(&page->writer, account);
-    writer_string(&page->writer, mapping->external_user);
-    writer_string(&page->writer, mapping_state_name(mapping->state));
+    page_write_mapping(page, mapping);
     writer_uint64(&page->writer, mapping->changed_usec);
     writer_close(&page->writer);
     return page->writer.failed ? -ENOMEM : 0;

@@ -112,15 +112,11 @@ static int handle_list(struct call *call)
 static void write_own(const struct application *application, const struct mapping *mapping,
                       struct page *page)
 {
-    char account[6 + NAME_MAX_BYTES + 1];
     struct writer *writer = &page->writer;
 
-    account_name_format(&mapping->account, account);
     writer_open(writer, DBUS_TYPE_STRUCT, NULL);
     writer_string(writer, application->name);
-    writer_string(writer, account);
-    writer_string(writer, mapping->external_user);
-    writer_string(writer, mapping_state_name(mapping->state));
+    page_write_mapping(page, mapping);
     writer_boolean(writer, application->enabled);
     writer_uint64(writer, mapping->changed_usec);
     writer_close(writer);
@@ -141,13 +137,14 @@ static int list_own_one(struct call *call, const struct application *application
     if (!target.entitled || !target.found)
         return 0;
     r = mapping_get(service->realm, application, &target.account, &mapping, &call->failure);
-    if (r == ERROR_MAPPING_NOT_FOUND) {
-        call->failure.code = ERROR_NONE;
-        return 0;
-    }
-    if (r == 0)
+    if (r == ERROR_DAMAGED || r == ERROR_NEWER_FORMAT)
+        write_own(application, &(struct mapping){ .account = target.account }, page);
+    else if (r == 0)
         write_own(application, mapping, page);
-    return r;
+    if (r != 0 && r != ERROR_DAMAGED && r != ERROR_NEWER_FORMAT && r != ERROR_MAPPING_NOT_FOUND)
+        return r;
+    call->failure.code = ERROR_NONE;
+    return 0;
 }
 
 static int handle_list_own(struct call *call)

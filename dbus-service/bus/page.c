@@ -15,6 +15,18 @@ int page_begin(struct call *call, const char *entry, struct page *ret_page)
     return 0;
 }
 
+void page_write_mapping(struct page *page, const struct mapping *mapping)
+{
+    const char *external_user = mapping->external_user;
+    char account[6 + NAME_MAX_BYTES + 1];
+
+    account_name_format(&mapping->account, account);
+    writer_string(&page->writer, account);
+    writer_string(&page->writer, external_user ? external_user : "");
+    writer_string(&page->writer,
+                  external_user ? mapping_state_name(mapping->state) : MAPPING_UNREADABLE_NAME);
+}
+
 void page_end(struct call *call, struct page *page, const char *next)
 {
     writer_close(&page->writer);

@@ -188,21 +188,38 @@ static int load_one(struct application_set *set, const uint8_t id[APPLICATION_ID
     return 0;
 }
 
-static int load_page(struct application_set *set, const struct id_page *page,
+/* One that cannot be read is no reason to withhold the others. */
+struct unread {
+    size_t count;
+    struct failure first;
+};
+
+static int load_page(struct application_set *set, const struct id_page *page, struct unread *unread,
                      struct failure *failure)
 {
     for (size_t i = 0; i < page->count; i++) {
         int r = load_one(set, page->ids[i], failure);
 
-        if (r != 0)
+        if (r != 0 && r != ERROR_DAMAGED && r != ERROR_NEWER_FORMAT)
             return r;
+        if (r != 0 && unread->count++ == 0)
+            unread->first = *failure;
     }
     return 0;
+}
+
+static int unread_failure(struct failure *failure, const struct unread *unread)
+{
+    if (unread->count == 0)
+        return 0;
+    return failure_set(failure, unread->first.code, "applications that cannot be read: %zu; the first: %s",
+                       unread->count, unread->first.text);
 }
 
 int application_set_load(struct application_set *set, struct failure *failure)
 {
     static const uint8_t realm_scope[RECORD_SCOPE_SIZE];
+    struct unread unread = {.count = 0};
     uint64_t cursor = 0;
     int r = realm_check_readable(set->realm, failure);
 
@@ -216,9 +233,9 @@ int application_set_load(struct application_set *set, struct failure *failure)
                      page_add, &page);
         if (r < 0)
             return failure_from_errno(failure, r, "cannot list the applications");
-        r = load_page(set, &page, failure);
+        r = load_page(set, &page, &unread, failure);
     } while (r == 0 && cursor != 0);
-    return r;
+    return r != 0 ? r : unread_failure(failure, &unread);
 }
 
 /* ---- Changes ---- */

@@ -16,7 +16,7 @@ struct purge {
     uint64_t revision; /* of the application's record */
     uint64_t version;
     uint64_t cursor;
-    bool incomplete; /* a mapping could not be opened: the application's record stays */
+    bool incomplete; /* a mapping is of a newer version: it stays, and the application's record with it */
     bool last;       /* that record is being removed */
 };
 
@@ -54,7 +54,19 @@ static int put_reservation(struct purge *purge, struct realm_write *write,
     return r < 0 || revision == 0 ? r : put_gone(write, &key, revision, version);
 }
 
-/* 1 when it will go with this write, 0 when not (damaged or gone), or -errno. */
+/* A damaged mapping goes, too. Its reservation stays, since nobody knows of whom it is; the application's
+ * id is never used again, so nobody meets it. */
+static int put_damaged(struct purge *purge, struct realm_write *write, const struct record_key *key)
+{
+    uint64_t revision, version;
+    int r = realm_peek(purge->realm, key, &revision, &version);
+
+    if (r == 0 && revision != 0)
+        r = put_gone(write, key, revision, version);
+    return r < 0 ? r : 1;
+}
+
+/* 1 when it will go with this write, 0 when not (of a newer version, or gone), or -errno. */
 static int put_mapping(struct purge *purge, struct realm_write *write, const struct record_key *key)
 {
     CLEANUP(realm_record_deinit) struct realm_record record = {0};
@@ -66,14 +78,17 @@ static int put_mapping(struct purge *purge, struct realm_write *write, const str
         return 0;
     if (r == 0)
         r = mapping_parse(STEAL(record.value), &mapping);
-    if (r != 0) {
+    if (r == ERROR_DAMAGED || r == -EBADMSG)
+        return put_damaged(purge, write, key);
+    if (r == ERROR_NEWER_FORMAT || r == -EPROTONOSUPPORT) {
         purge->incomplete = true;
         return 0;
     }
-    r = put_reservation(purge, write, mapping->external_user);
+    if (r == 0)
+        r = put_reservation(purge, write, mapping->external_user);
     if (r == 0)
         r = put_gone(write, key, record.revision, record.version);
-    return r < 0 ? r : 1;
+    return r < 0 ? r : r > 0 ? -EIO : 1;
 }
 
 /* How many changes the next page gives; -errno. */

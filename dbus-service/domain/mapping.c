@@ -116,9 +116,12 @@ static int list_one(struct realm *realm, const struct application *application,
                     struct failure *failure)
 {
     CLEANUP_MAPPING struct mapping *mapping = NULL;
+    const struct mapping unreadable = {.account = *account};
     uint64_t version;
     int r = find(realm, application, account, &mapping, &version, failure);
 
+    if (r == ERROR_DAMAGED || r == ERROR_NEWER_FORMAT)
+        return each(userdata, &unreadable);
     return r != 0 || !mapping ? r : each(userdata, mapping);
 }
 

@@ -20,6 +20,7 @@ void account_name_format(const struct account_name *account, char *ret_text);
 enum mapping_state { MAPPING_ENABLED = 0, MAPPING_DISABLED = 1, MAPPING_DISABLED_BY_ADMINISTRATOR = 2 };
 /* "enabled", "disabled", "disabled-by-administrator". */
 const char *mapping_state_name(enum mapping_state state);
+#define MAPPING_UNREADABLE_NAME "damaged" /* stands in lists for one that cannot be read */
 
 struct mapping_value {
     uint32_t field;
@@ -74,7 +75,8 @@ int mapping_delete(struct realm *realm, const struct application *application,
                    const struct account_name *account, realm_write_done done, void *userdata,
                    struct failure *failure) MUST_CHECK;
 
-/* One page of an application's mappings, newest first; cursor 0 begins and ends. `each` borrows. */
+/* One page of an application's mappings, newest first; cursor 0 begins and ends. `each` borrows. One that cannot
+ * be read has an account and no external user (NULL), and does not end the page. */
 typedef int (*mapping_each)(void *userdata, const struct mapping *mapping);
 int mapping_list(struct realm *realm, const struct application *application, uint64_t *cursor,
                  size_t limit, mapping_each each, void *userdata,

@@ -550,6 +550,23 @@ def test_polkit_may_stand_in_for_a_role(peopled, polkit):
     wait_until(lambda: any('authorised by polkit' in line for line in peopled.audit()), 'the event')
 
 
+def test_polkit_may_stand_in_for_a_role_that_a_part_of_a_method_needs(peopled, polkit):
+    """Who administers an application may change it; its admins and agents only with a higher role, or polkit."""
+    change = """
+def update(**changes):
+    return Door({door!r}).attempt(ERP, 'Application', 'Update', 'a{{sv}}', variants(**changes))
+answer([update(contact='carol'), update(agents=names('user:dave')), update(admins=names('appadmins', 'user:carol'))])"""
+    bus_client.run(peopled, ROWS + "prepare(Door()); answer('')")
+    refused = ['ok', 'AccessDenied', 'AccessDenied']
+    carol = peopled.run('id -u carol').stdout.strip()
+    for word, door, wanted, asked in (('no', 'bus', refused, 2), ('yes', 'direct', refused, 0),
+                                      ('yes', 'bus', ['ok'] * 3, 2)):
+        polkit.say(word)
+        assert bus_client.run(peopled, change.format(door=door), 'carol') == wanted, (word, door)
+        assert polkit.asked() == [f'{carol} system-bus-name org.mastersecret1.manage-applications'] * asked
+    bus_client.run(peopled, ROWS + "prepare(Door()); answer('')")
+
+
 def test_polkit_is_not_asked_on_the_direct_socket(peopled, polkit):
     polkit.say('yes')
     assert not mismatches(walk_as_dave(peopled, 'direct'), ['dave'],

@@ -1,5 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/application_internal.h"
+#include "dbus-service/domain/mapping_internal.h"
 #include "dbus-service/domain/realm_internal.h"
 #include "tests/unit/domain_fixture.h"
 
@@ -454,6 +456,53 @@ static void test_purge(void **state)
     domain_teardown(&domain);
 }
 
+/* A damaged mapping does not keep the application's record for ever. */
+static void test_purge_with_a_damaged_mapping(void **state)
+{
+    const struct account_name u7 = account_of("user:u7");
+    uint8_t id[APPLICATION_ID_SIZE];
+    const struct application *erp;
+    struct record_key key;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    memcpy(id, erp->id, sizeof(id));
+    fill(&domain, erp, 60);
+    mapping_key(&key, id, &u7);
+    domain_damage(&domain, &key);
+    delete(&domain, "erp");
+    wait_for_purge(&domain, id);
+    assert_false(is_reserved(&domain, id, "E6"));
+    domain_teardown(&domain);
+}
+
+/* One definition that cannot be read is told of, and the others are there. */
+static void test_load_beside_a_damaged_definition(void **state)
+{
+    const char *const names[] = {"a", "b", "c"};
+    const struct application *application;
+    struct failure failure;
+    struct domain domain;
+    struct record_key key;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        application = domain_create(&domain, names[i], APPLICATION_GROUP);
+        application_key(&key, application->id);
+        if (i != 1)
+            domain_damage(&domain, &key);
+    }
+    assert_int_equal(application_set_load(domain.set, &failure), ERROR_DAMAGED);
+    assert_non_null(strstr(failure.text, "cannot be read: 2;"));
+    assert_non_null(strstr(failure.text, "does not authenticate"));
+    assert_int_equal(application_set_count(domain.set), 1);
+    assert_non_null(application_set_find(domain.set, "b"));
+    domain_teardown(&domain);
+}
+
 /* Cut short between the deletion and the purge, and in the middle of it. */
 static void purge_after_crash(unsigned milliseconds)
 {
@@ -502,6 +551,8 @@ int main(void)
         cmocka_unit_test(test_fields_keep_mappings),
         cmocka_unit_test(test_made_again_inherits_nothing),
         cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_purge_with_a_damaged_mapping),
+        cmocka_unit_test(test_load_beside_a_damaged_definition),
         cmocka_unit_test(test_purge_after_crash),
     };
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/unit/domain_fixture.h"
 
+#include "dbus-service/domain/realm_internal.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -238,6 +240,38 @@ const struct application *domain_create(struct domain *domain, const char *name,
     assert_int_equal(result.failure.code, ERROR_NONE);
     assert_non_null(application_set_find(domain->set, name));
     return application_set_find(domain->set, name);
+}
+
+static void on_appended(void *userdata, enum log_outcome outcome, uint64_t revision)
+{
+    struct result *result = userdata;
+
+    assert_int_equal(outcome, LOG_DONE);
+    result->revision = revision;
+    result->calls++;
+}
+
+void domain_damage(struct domain *domain, const struct record_key *key)
+{
+    struct result result = {0};
+    struct log_change change = {.key = *key};
+    struct record_header header;
+    CLEANUP_FREE uint8_t *record = NULL;
+    struct log_record stored;
+
+    assert_int_equal(log_get(realm_log(domain->realm), key, &stored), 1);
+    record = malloc(stored.size);
+    memcpy(record, stored.record, stored.size);
+    /* The next version, as the store wants it; but it is not what was sealed. */
+    assert_int_equal(record_header_parse(record, stored.size, &header), 0);
+    header.version++;
+    record_header_format(&header, record);
+    change.record = record;
+    change.size = stored.size;
+    assert_int_equal(log_append(realm_log(domain->realm),
+                                &(struct log_append){.changes = &change, .changes_count = 1},
+                                on_appended, &result), LOG_DONE);
+    domain_wait(domain, &result, 1);
 }
 
 struct account_name account_of(const char *text)

@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/mapping_internal.h"
 #include "tests/unit/domain_fixture.h"
 
 #include <errno.h>
@@ -420,6 +421,7 @@ static void test_names(void **state)
 
 struct listing {
     unsigned count;
+    unsigned damaged;
     unsigned seen[600];
 };
 
@@ -464,6 +466,43 @@ static void test_list(void **state)
     domain_teardown(&domain);
 }
 
+static int on_damaged(void *userdata, const struct mapping *mapping)
+{
+    struct listing *listing = userdata;
+
+    if (mapping->external_user)
+        return on_mapping(userdata, mapping);
+    assert_string_equal(mapping->account.name, "u1");
+    listing->damaged++;
+    return 0;
+}
+
+/* A page names the mapping that cannot be read, and has all the others. */
+static void test_list_beside_a_damaged_mapping(void **state)
+{
+    const struct account_name u1 = account_of("user:u1");
+    struct listing listing = {0};
+    struct failure failure = {0};
+    const struct application *erp;
+    struct record_key key;
+    struct domain domain;
+    uint64_t cursor = 0;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:u0", "E0", "x"), 0);
+    assert_int_equal(domain_set(&domain, erp, "user:u1", "E1", "x"), 0);
+    assert_int_equal(domain_set(&domain, erp, "user:u2", "E2", "x"), 0);
+    mapping_key(&key, erp->id, &u1);
+    domain_damage(&domain, &key);
+    assert_int_equal(mapping_list(domain.realm, erp, &cursor, 0, on_damaged, &listing, &failure), 0);
+    assert_int_equal(listing.count, 2);
+    assert_int_equal(listing.damaged, 1);
+    assert_int_equal(listing.seen[0] + listing.seen[2], 2);
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_values_together),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_beside_a_damaged_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
