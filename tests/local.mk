@@ -97,6 +97,7 @@ noinst_HEADERS += %D%/unit/keys_support.h
 
 # dbus-service/store
 unit_tests += %D%/unit/store_log_test \
+    %D%/unit/store_bytes_test \
     %D%/unit/store_crash_test \
     %D%/unit/store_damage_test \
     %D%/unit/store_fault_test \
@@ -109,6 +110,7 @@ store_wraps = -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=pwrite,--wrap=renameat
 %C%_unit_store_crash_test_LDFLAGS = $(AM_LDFLAGS) $(store_wraps)
 %C%_unit_store_fault_test_SOURCES = %D%/unit/store_fault_test.c $(store_fixture)
 %C%_unit_store_fault_test_LDFLAGS = $(AM_LDFLAGS) $(store_wraps) -Wl,--wrap=uv_timer_start
+%C%_unit_store_bytes_test_SOURCES = %D%/unit/store_bytes_test.c $(store_fixture)
 steps = %D%/unit/steps.c %D%/unit/steps.h
 %C%_unit_store_step_test_SOURCES = %D%/unit/store_step_test.c $(store_fixture) $(steps)
 %C%_unit_store_view_test_SOURCES = %D%/unit/store_view_test.c $(store_fixture)
@@ -144,11 +146,15 @@ MS_KILLS = 600
 check-kill: stage
 	MS_BUILD=$(abs_builddir) MS_KILLS=$(MS_KILLS) $(PYTEST) -q -s $(SYSTEM_TESTS)/test_kill.py
 
+# Every byte of what a clean stop leaves; `check` leaves most zeros out.
+check-bytes: check-programs
+	MS_BYTES=all %D%/unit/store_bytes_test
+
 # Both commands of ./bootstrap on a new minimal Debian: a machine that already has a package
 # hides its absence.
 check-fresh:
 	$(srcdir)/%D%/world/fresh $(srcdir) $(abs_builddir)/fresh
-.PHONY: check-system check-fresh check-kill
+.PHONY: check-system check-fresh check-kill check-bytes
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

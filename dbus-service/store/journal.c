@@ -57,8 +57,7 @@ struct log {
     struct writer writer;
 
     struct background *background;
-    uint64_t verify_records; /* live records when the verification began */
-    uint64_t verify_changes; /* changes applied since */
+    uint64_t verify_changes; /* changes applied since the verification began */
     bool held;               /* appends wait for a compaction */
     size_t applied;          /* changes applied in this turn of the loop */
     uint64_t compact_after;  /* not below this offset: the last try failed */
@@ -482,7 +481,7 @@ static void background_begin(struct log *log, void (*run)(struct background *bac
 {
     int r;
 
-    log->verify_records = view_live_records(log->view);
+    view_check_begin(log->view);
     log->verify_changes = 0;
     r = background_start(&log->options, &log->writer, run, notify, log, &log->background);
     if (r < 0 && run == background_compact)
@@ -522,17 +521,9 @@ static void answer_questions(struct log *log)
         notify(log);
 }
 
-static bool counts_agree(const struct log *log)
-{
-    uint64_t matched = log->background->matched;
-
-    return matched + log->verify_changes >= log->verify_records &&
-           matched <= log->verify_records + log->verify_changes;
-}
-
 static void verify_done(struct log *log)
 {
-    if (counts_agree(log))
+    if (view_check_end(log->view, log->verify_changes))
         event(log, LOG_EVENT_VERIFIED, "");
     else
         view_fail(log, "view: holds other records than the journal");

@@ -114,6 +114,7 @@ int background_walk(struct background *background, struct scan *scan, bool forge
     struct walk walk = { background, each, userdata };
 
     background->batch->forget = forget;
+    background->batch->check = background->run == background_verify;
     background->batch->count = 0;
     background->batch->used = 0;
     scan_set_size(scan, background->limit);
@@ -165,14 +166,9 @@ void background_finish(struct background *background, const struct scan *scan, i
 static int verify_answer(void *userdata, const struct frame_change *change,
                          enum question_answer answer)
 {
-    struct background *background = userdata;
-
+    (void)userdata;
     (void)change;
-    if (answer == QUESTION_MISMATCH)
-        return -ESTALE;
-    if (answer == QUESTION_CURRENT)
-        background->matched++;
-    return 0;
+    return answer == QUESTION_MISMATCH ? -ESTALE : 0;
 }
 
 void background_verify(struct background *background)
@@ -183,7 +179,7 @@ void background_verify(struct background *background)
     thread_lower_priority();
     r = scan_init(&scan, background->fd, &background->options->hash);
     if (r == 0)
-        r = background_walk(background, &scan, false, verify_answer, background);
+        r = background_walk(background, &scan, false, verify_answer, NULL);
     if (r == 0 && memcmp(&scan.head, &background->head, sizeof(scan.head)) != 0)
         r = -EBADMSG;
     background_finish(background, &scan, r);

@@ -28,7 +28,6 @@ struct background {
     int fd;              /* of the journal as it was at the beginning; owned */
     uint64_t limit;      /* walked up to here: a commit's end, */
     struct log_head head; /* of this head */
-    uint64_t matched;    /* live records found in the view as they stand in the journal */
     struct question_batch *batch;
     pthread_t thread;
     atomic_bool ended;

@@ -74,6 +74,8 @@ static int answer(struct question_batch *batch, struct view *view, size_t i)
     if (r < 0)
         return r;
     batch->items[i].answer = r ? judge(change, &held) : QUESTION_MISMATCH;
+    if (batch->check && batch->items[i].answer <= QUESTION_TOMBSTONE)
+        return view_check(view, &change->key);
     if (batch->forget && batch->items[i].answer == QUESTION_TOMBSTONE)
         return view_forget(view, &change->key);
     return 0;

@@ -23,6 +23,7 @@ enum question_answer {
 
 struct question_batch {
     bool forget; /* tombstones that are still current are forgotten, which answers nothing */
+    bool check;  /* records that are current must stand in the view's index where they should */
     size_t count;
     size_t answered; /* the first ones, so far */
     struct {

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { WINDOW_SIZE = 1024 * 1024 };
+enum { WINDOW_SIZE = 1024 * 1024, BACKWARDS = 64 * 1024 };
+
+static const uint8_t frame_magic[4] = { 'F', 'S', 'R', 'M' };
 
 static int window_reserve(struct scan *scan, size_t size)
 {
@@ -136,11 +138,49 @@ static bool commit_follows(const struct scan *scan, const struct frame *frame)
            chain_equal(frame->previous, scan->head.chain);
 }
 
+/* Where the last magic of [start, end) stands; 0 none, or -errno. */
+static int64_t magic_before(struct scan *scan, uint64_t start, uint64_t end)
+{
+    const uint8_t *bytes;
+    int r = scan_bytes(scan, start, (size_t)(end - start), &bytes);
+
+    if (r <= 0)
+        return r;
+    for (uint64_t at = end - sizeof(frame_magic); at >= start; at--) {
+        if (memcmp(bytes + (at - start), frame_magic, sizeof(frame_magic)) == 0)
+            return (int64_t)at;
+    }
+    return 0;
+}
+
+/* The frame that ends at `offset`, looked for backwards, since it says its length at its beginning. 1
+ * with it, 0 none, or -errno. */
+static int frame_before(struct scan *scan, uint64_t offset, struct frame *ret_frame)
+{
+    uint64_t end = offset - FRAME_OVERHEAD + sizeof(frame_magic);
+
+    if (offset < JOURNAL_HEADER_SIZE + FRAME_OVERHEAD || offset > scan->size)
+        return 0;
+    while (end >= JOURNAL_HEADER_SIZE + sizeof(frame_magic)) {
+        uint64_t start =
+            end - JOURNAL_HEADER_SIZE > BACKWARDS ? end - BACKWARDS : JOURNAL_HEADER_SIZE;
+        int64_t at = magic_before(scan, start, end);
+        int r;
+
+        if (at < 0)
+            return (int)at;
+        end = (at ? (uint64_t)at : start) + sizeof(frame_magic) - 1;
+        r = at ? frame_at(scan, (uint64_t)at, ret_frame) : 0;
+        if (r < 0 || (r > 0 && (uint64_t)at + FRAME_OVERHEAD + ret_frame->body_size == offset))
+            return r;
+    }
+    return 0;
+}
+
 int scan_resume(struct scan *scan, const struct log_head *head, uint64_t offset)
 {
     bool at_base = head->revision == scan->header.base_revision;
     struct frame end;
-    const uint8_t *chain;
     int r;
 
     if (memcmp(head->id, scan->header.id, LOG_ID_SIZE) != 0 ||
@@ -155,9 +195,10 @@ int scan_resume(struct scan *scan, const struct log_head *head, uint64_t offset)
         if (r > 0)
             r = end.type == FRAME_BASE_END && end.first == head->revision;
     } else {
-        r = scan_bytes(scan, offset - LOG_CHAIN_SIZE, LOG_CHAIN_SIZE, &chain);
+        r = frame_before(scan, offset, &end);
         if (r > 0)
-            r = chain_equal(chain, head->chain);
+            r = end.type == FRAME_COMMIT && end.first + end.count - 1 == head->revision &&
+                chain_equal(end.chain, head->chain);
     }
     if (r <= 0)
         return r < 0 ? r : -ESTALE;
@@ -197,9 +238,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 /* Whether a frame verifies at any byte from `offset` on. */
 static int frames_follow(struct scan *scan, uint64_t offset)
 {
-    static const uint8_t magic[4] = { 'F', 'S', 'R', 'M' };
-
-    while (offset + sizeof(magic) <= scan->size) {
+    while (offset + sizeof(frame_magic) <= scan->size) {
         uint64_t left = scan->size - offset;
         size_t length = left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE;
         const uint8_t *bytes, *hit;
@@ -209,9 +248,9 @@ static int frames_follow(struct scan *scan, uint64_t offset)
         r = scan_bytes(scan, offset, length, &bytes);
         if (r <= 0)
             return r;
-        hit = memmem(bytes, length, magic, sizeof(magic));
+        hit = memmem(bytes, length, frame_magic, sizeof(frame_magic));
         if (!hit) {
-            offset += length - (sizeof(magic) - 1);
+            offset += length - (sizeof(frame_magic) - 1);
             continue;
         }
         offset += (uint64_t)(hit - bytes);

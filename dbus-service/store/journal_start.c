@@ -301,7 +301,8 @@ static enum log_outcome compare_ends(struct work *work)
     while (r > 0);
     if (r < 0)
         return fail(work, "journal: cannot read", r);
-    if (work->position.head.revision <= work->scan.head.revision)
+    if (work->position.head.revision <= work->scan.head.revision ||
+        memcmp(work->position.head.chain, work->scan.head.chain, LOG_CHAIN_SIZE) == 0)
         return LOG_DONE;
     r = scan_tail(&work->scan);
     if (r != SCAN_TAIL_ZERO)

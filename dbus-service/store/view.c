@@ -36,6 +36,13 @@ struct census {
     uint64_t count;
 };
 
+struct counters {
+    struct census *census;
+    size_t census_count;
+    uint64_t live_bytes;
+    uint64_t live_records;
+};
+
 /* The last page of an index and its count wait in memory, since every new name changes them; they
  * are written when the page is full, when somebody must see them, and at the end. */
 struct tail {
@@ -55,10 +62,8 @@ struct view {
     bool bulk;
     size_t tails_count;
     struct tail *tails[TAIL_BUCKETS];
-    struct census *census;
-    size_t census_count;
-    uint64_t live_bytes;
-    uint64_t live_records;
+    struct counters counters;
+    struct counters checked; /* of the records that were, since view_check_begin() */
     uint8_t *lent; /* what view_get() handed out */
     uint8_t *scratch;
     size_t scratch_capacity;
@@ -512,44 +517,44 @@ static int index_settle(struct view *view, uint8_t class, const uint8_t *scope)
 
 /* ---- counters ------------------------------------------------------------------------------- */
 
-static struct census *census_find(struct view *view, uint8_t class, uint32_t generation)
+static struct census *census_find(const struct counters *counters, uint8_t class, uint32_t generation)
 {
-    for (size_t i = 0; i < view->census_count; i++) {
-        if (view->census[i].class == class && view->census[i].generation == generation)
-            return &view->census[i];
+    for (size_t i = 0; i < counters->census_count; i++) {
+        if (counters->census[i].class == class && counters->census[i].generation == generation)
+            return &counters->census[i];
     }
     return NULL;
 }
 
-static int census_reserve(struct view *view, uint8_t class, uint32_t generation)
+static int census_reserve(struct counters *counters, uint8_t class, uint32_t generation)
 {
     struct census *census;
 
-    if (census_find(view, class, generation))
+    if (census_find(counters, class, generation))
         return 0;
-    if (view->census_count >= CENSUS_MAX)
+    if (counters->census_count >= CENSUS_MAX)
         return -EFBIG;
-    census = reallocarray(view->census, view->census_count + 1, sizeof(*census));
+    census = reallocarray(counters->census, counters->census_count + 1, sizeof(*census));
     if (!census)
         return -ENOMEM;
-    view->census = census;
-    census[view->census_count++] = (struct census){ .class = class, .generation = generation };
+    counters->census = census;
+    census[counters->census_count++] = (struct census){ .class = class, .generation = generation };
     return 0;
 }
 
 /* Adds (or, with sign -1, takes away) one record from the counters. */
-static void census_count(struct view *view, const struct record_key *key,
+static void census_count(struct counters *counters, const struct record_key *key,
                          const struct record_header *header, size_t size, int sign)
 {
-    struct census *census = census_find(view, key->class, header->generation);
+    struct census *census = census_find(counters, key->class, header->generation);
     uint64_t bytes = 1u + RECORD_SCOPE_SIZE + key->name_length + size + RECORD_OVERHEAD;
 
     if (census)
         census->count += (uint64_t)(int64_t)sign;
     if (header->kind != RECORD_LIVE)
         return;
-    view->live_bytes += sign > 0 ? bytes : -bytes;
-    view->live_records += (uint64_t)(int64_t)sign;
+    counters->live_bytes += sign > 0 ? bytes : -bytes;
+    counters->live_records += (uint64_t)(int64_t)sign;
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */
@@ -628,7 +633,7 @@ static int bulk_apply(struct view *view, const struct record_key *key, struct en
         return r;
     r = tail ? tail_append(view, tail, key) : 0;
     if (r == 0)
-        census_count(view, key, &entry->header, entry->size, 1);
+        census_count(&view->counters, key, &entry->header, entry->size, 1);
     return r;
 }
 
@@ -666,8 +671,8 @@ static int entry_replace(struct view *view, const struct record_key *key, struct
     if (r < 0)
         return r;
     if (found)
-        census_count(view, key, &held.header, held.size, -1);
-    census_count(view, key, &entry->header, entry->size, 1);
+        census_count(&view->counters, key, &held.header, held.size, -1);
+    census_count(&view->counters, key, &entry->header, entry->size, 1);
     return VIEW_DONE;
 }
 
@@ -692,7 +697,7 @@ int view_apply(struct view *view, uint64_t revision, const struct record_key *ke
     r = record_header_parse(record, size, &entry.header);
     if (r < 0)
         return r;
-    r = census_reserve(view, key->class, entry.header.generation);
+    r = census_reserve(&view->counters, key->class, entry.header.generation);
     if (r < 0)
         return r;
     if (view->bulk) {
@@ -720,7 +725,7 @@ int view_forget(struct view *view, const struct record_key *key)
     entry_key_format(key, &place);
     r = db_del(view, db_datum(place.bytes, place.size));
     if (r == 0)
-        census_count(view, key, &held.header, held.size, -1);
+        census_count(&view->counters, key, &held.header, held.size, -1);
     return view_result(view, r);
 }
 
@@ -763,6 +768,97 @@ static int list_page(struct view *view, struct record_key *key, uint64_t *positi
     return 0;
 }
 
+/* The index as it is on its pages: the tail of the scope is written first. */
+static int index_settle_count(struct view *view, uint8_t class, const uint8_t *scope,
+                              uint64_t *ret_count)
+{
+    struct tail *tail = *tail_find(view, class, scope);
+    int r = tail ? tail_flush(view, tail) : 0;
+
+    return r < 0 ? r : index_count(view, class, scope, ret_count);
+}
+
+/* A page is as long as the count says, and so, by its last name, whether another one follows. */
+static int index_check(struct view *view, const struct record_key *key, uint32_t position)
+{
+    __attribute__((__cleanup__(page_deinit))) struct page page = { 0 };
+    __attribute__((__cleanup__(page_deinit))) struct page next = { 0 };
+    uint64_t number = position / PAGE_NAMES, first = number * PAGE_NAMES, count;
+    size_t slot = position % PAGE_NAMES;
+    int r;
+
+    r = index_settle_count(view, key->class, key->scope, &count);
+    if (r < 0)
+        return r;
+    if (position >= count)
+        return -EBADMSG;
+    r = page_get(view, page_key(key->class, key->scope, number), slot + 1, &page);
+    if (r == 0 && slot == PAGE_NAMES - 1)
+        r = page_get(view, page_key(key->class, key->scope, number + 1), 0, &next);
+    if (r < 0)
+        return r;
+    if (page.count != (count - first < PAGE_NAMES ? count - first : PAGE_NAMES) ||
+        (slot == PAGE_NAMES - 1 && (next.count > 0) != (count > first + PAGE_NAMES)))
+        return -EBADMSG;
+    return page.names[slot].length == key->name_length &&
+                   memcmp(page.names[slot].bytes, key->name, key->name_length) == 0
+               ? 0
+               : -EBADMSG;
+}
+
+void view_check_begin(struct view *view)
+{
+    free(view->checked.census);
+    view->checked = (struct counters){ 0 };
+}
+
+int view_check(struct view *view, const struct record_key *key)
+{
+    CLEANUP_FREE uint8_t *memory = NULL;
+    struct entry entry;
+    int r;
+
+    if (view->broken)
+        return -EBADMSG;
+    r = entry_get(view, key, &memory, &entry);
+    if (r <= 0)
+        return r < 0 ? r : -EBADMSG;
+    r = census_reserve(&view->checked, key->class, entry.header.generation);
+    if (r < 0)
+        return r;
+    census_count(&view->checked, key, &entry.header, entry.size, 1);
+    if (entry.header.kind == RECORD_LIVE && class_is_listed(key->class))
+        return index_check(view, key, entry.position);
+    return entry.position == POSITION_NONE ? 0 : -EBADMSG;
+}
+
+static bool is_within(uint64_t a, uint64_t b, uint64_t slack)
+{
+    return (a > b ? a - b : b - a) <= slack;
+}
+
+/* What is counted in `one` is counted in the other. */
+static bool census_agrees(const struct counters *one, const struct counters *other, uint64_t slack)
+{
+    for (size_t i = 0; i < one->census_count; i++) {
+        const struct census *census = &one->census[i];
+        const struct census *found = census_find(other, census->class, census->generation);
+
+        if (!is_within(census->count, found ? found->count : 0, slack))
+            return false;
+    }
+    return true;
+}
+
+bool view_check_end(struct view *view, uint64_t changes)
+{
+    const struct counters *held = &view->counters, *checked = &view->checked;
+
+    return is_within(held->live_records, checked->live_records, changes) &&
+           is_within(held->live_bytes, checked->live_bytes, changes * RECORD_SIZE_MAX) &&
+           census_agrees(held, checked, changes) && census_agrees(checked, held, changes);
+}
+
 /* The cursor is the number of positions not yet visited: a removal moves the last name down only,
  * so a name not yet seen stays below it. */
 int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
@@ -770,17 +866,13 @@ int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE
 {
     const struct view_lister lister = { each, userdata };
     struct record_key key = { .class = class };
-    struct tail *tail;
     uint64_t position;
     int r;
 
     if (view->broken)
         return -EBADMSG;
     memcpy(key.scope, scope, RECORD_SCOPE_SIZE);
-    tail = *tail_find(view, class, scope);
-    r = tail ? tail_flush(view, tail) : 0;
-    if (r == 0)
-        r = index_count(view, class, scope, &position);
+    r = index_settle_count(view, class, scope, &position);
     if (r < 0)
         return r;
     if (*cursor && *cursor < position)
@@ -808,19 +900,14 @@ uint64_t view_count(struct view *view, uint8_t class, const uint8_t scope[RECORD
 
 uint64_t view_census(struct view *view, uint8_t class, uint32_t generation)
 {
-    const struct census *census = census_find(view, class, generation);
+    const struct census *census = census_find(&view->counters, class, generation);
 
     return census ? census->count : 0;
 }
 
 uint64_t view_live_bytes(const struct view *view)
 {
-    return view->live_bytes;
-}
-
-uint64_t view_live_records(const struct view *view)
-{
-    return view->live_records;
+    return view->counters.live_bytes;
 }
 
 /* ---- the header entry ----------------------------------------------------------------------- */
@@ -829,7 +916,7 @@ enum { HEADER_FIXED = 4 + LOG_ID_SIZE + 8 + LOG_CHAIN_SIZE + 8 + 8 + 8 + 4, CENS
 
 static int header_put(struct view *view, const struct view_position *position)
 {
-    size_t size = HEADER_FIXED + view->census_count * CENSUS_SIZE;
+    size_t size = HEADER_FIXED + view->counters.census_count * CENSUS_SIZE;
     CLEANUP_FREE uint8_t *bytes = malloc(size);
     struct cursor cursor;
 
@@ -841,13 +928,13 @@ static int header_put(struct view *view, const struct view_position *position)
     cursor_put_u64(&cursor, position->head.revision);
     cursor_put_bytes(&cursor, position->head.chain, LOG_CHAIN_SIZE);
     cursor_put_u64(&cursor, position->journal_offset);
-    cursor_put_u64(&cursor, view->live_bytes);
-    cursor_put_u64(&cursor, view->live_records);
-    cursor_put_u32(&cursor, (uint32_t)view->census_count);
-    for (size_t i = 0; i < view->census_count; i++) {
-        cursor_put_u8(&cursor, view->census[i].class);
-        cursor_put_u32(&cursor, view->census[i].generation);
-        cursor_put_u64(&cursor, view->census[i].count);
+    cursor_put_u64(&cursor, view->counters.live_bytes);
+    cursor_put_u64(&cursor, view->counters.live_records);
+    cursor_put_u32(&cursor, (uint32_t)view->counters.census_count);
+    for (size_t i = 0; i < view->counters.census_count; i++) {
+        cursor_put_u8(&cursor, view->counters.census[i].class);
+        cursor_put_u32(&cursor, view->counters.census[i].generation);
+        cursor_put_u64(&cursor, view->counters.census[i].count);
     }
     return db_put(view, db_datum("H", 1), bytes, size);
 }
@@ -862,16 +949,16 @@ static int header_parse(struct view *view, struct cursor *cursor, struct view_po
     ret_position->head.revision = cursor_get_u64(cursor);
     cursor_get_bytes(cursor, ret_position->head.chain, LOG_CHAIN_SIZE);
     ret_position->journal_offset = cursor_get_u64(cursor);
-    view->live_bytes = cursor_get_u64(cursor);
-    view->live_records = cursor_get_u64(cursor);
+    view->counters.live_bytes = cursor_get_u64(cursor);
+    view->counters.live_records = cursor_get_u64(cursor);
     count = cursor_get_u32(cursor);
     if (!cursor_ok(cursor) || count > CENSUS_MAX || cursor_left(cursor) != count * CENSUS_SIZE)
         return -EBADMSG;
-    view->census = count ? calloc(count, sizeof(*view->census)) : NULL;
-    if (count && !view->census)
+    view->counters.census = count ? calloc(count, sizeof(*view->counters.census)) : NULL;
+    if (count && !view->counters.census)
         return -ENOMEM;
-    for (; view->census_count < count; view->census_count++) {
-        struct census *census = &view->census[view->census_count];
+    for (; view->counters.census_count < count; view->counters.census_count++) {
+        struct census *census = &view->counters.census[view->counters.census_count];
 
         census->class = cursor_get_u8(cursor);
         census->generation = cursor_get_u32(cursor);
@@ -910,7 +997,8 @@ static void view_free(struct view *view)
     }
     if (view->db)
         gdbm_close(view->db);
-    free(view->census);
+    free(view->counters.census);
+    free(view->checked.census);
     free(view->lent);
     free(view->scratch);
     free(view);

@@ -41,12 +41,16 @@ int view_get(struct view *view, const struct record_key *key,
              struct log_record *ret_record) MUST_CHECK;
 int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
               uint64_t *cursor, size_t limit, log_list_each each, void *userdata) MUST_CHECK;
+/* Verification: every record of the journal that is current is checked once between begin and end. */
+void view_check_begin(struct view *view);
+/* Whether the record stands in the index where it should, or not at all. 0, -EBADMSG: not; -errno. */
+int view_check(struct view *view, const struct record_key *key) MUST_CHECK;
+/* Whether nothing else is counted than what was checked; `changes` were applied meanwhile. */
+bool view_check_end(struct view *view, uint64_t changes) MUST_CHECK;
 uint64_t view_count(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE]);
 uint64_t view_census(struct view *view, uint8_t class, uint32_t generation);
 /* Bytes of all live records with their keys: what compaction would keep. */
 uint64_t view_live_bytes(const struct view *view);
-/* Number of live records of all classes. */
-uint64_t view_live_records(const struct view *view);
 
 /* Stores the position, syncs, closes and renames view.open to view, then syncs the folder. */
 int view_close(struct view *view, const struct view_position *position) MUST_CHECK;

@@ -7,8 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 static int fail_at; /* the how-manieth wrapped call fails; 0: none */
+static bool dies;   /* or is the last of the process, where it is one to the disk */
 static int calls;
 static const char *failed; /* its name */
 static int backup_fd = -1;
@@ -20,9 +23,15 @@ static bool early;  /* and the keyring was in place before */
 
 static bool fails(const char *name)
 {
+    bool memory = strcmp(name, "malloc") == 0 || strcmp(name, "calloc") == 0;
+
+    if (dies && memory)
+        return false;
     calls++;
     if (calls != fail_at)
         return false;
+    if (dies)
+        kill(getpid(), SIGKILL);
     failed = name;
     errno = EIO;
     return true;
@@ -240,6 +249,60 @@ static void test_after_a_crash(void **state)
     folder_deinit(&folder);
 }
 
+/* True when the call was reached. */
+static bool kill_call(int number, unsigned *ret_made)
+{
+    struct folder folder;
+    struct keyring *keyring = NULL;
+    enum slot_kind used;
+    int status, r;
+    pid_t pid;
+
+    folder_init(&folder);
+    struct keyring_generate request = folder_request(&folder, SLOT_KEYFILE);
+
+    pid = fork();
+    if (pid == 0) {
+        dies = true;
+        calls = 0;
+        fail_at = number;
+        _exit(keyring_generate(&request, &keyring) == KEYRING_DONE ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    r = keyring_exists(folder.fd);
+    if (r == KEYRING_DONE) {
+        /* Whatever has a keyring has its backup, and opens. */
+        ++*ret_made;
+        assert_int_equal(backup_read(folder.backup_fd, folder.backup_passphrase, &keyring),
+                         KEYRING_DONE);
+        keyring_free(STEAL(keyring));
+        assert_int_equal(keyring_open(folder.fd, &request.sources, &keyring, &used), KEYRING_DONE);
+    } else {
+        /* Nobody has to clear anything away; the backup's file is the caller's, and he brings a new one. */
+        assert_int_equal(r, KEYRING_ABSENT);
+        assert_int_equal(ftruncate(folder.backup_fd, 0), 0);
+        assert_int_equal(keyring_generate(&request, &keyring), KEYRING_DONE);
+    }
+    keyring_free(keyring);
+    folder_deinit(&folder);
+    if (WIFSIGNALED(status))
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+    else
+        assert_int_equal(WEXITSTATUS(status), 0);
+    return WIFSIGNALED(status);
+}
+
+static void test_killed_at_each_call(void **state)
+{
+    unsigned made = 0;
+    int number = 1;
+
+    while (kill_call(number, &made))
+        number++;
+    assert_true(number > 8);
+    assert_true(made > 1); /* after the keyring came into its place, and the last, unharmed one */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_other_backup),
         cmocka_unit_test(test_short_transfers),
         cmocka_unit_test(test_after_a_crash),
+        cmocka_unit_test(test_killed_at_each_call),
     };
 
     return cmocka_run_group_tests(tests, init_keys, NULL);
