@@ -30,12 +30,9 @@ static int become_external_user(struct call *call, const char *user)
 
 static int compare(struct call *call, const char *user, const char *password)
 {
-    enum mastersecret_error error = call_service(call);
-    int matches = 0;
+    bool matches;
+    enum mastersecret_error error = call_verify(call, user, password, &matches);
 
-    if (error == MASTERSECRET_OK)
-        error = mastersecret_verify(call->service, call->options.application, user,
-                                    call_field(call), password, strlen(password), &matches);
     if (error != MASTERSECRET_OK)
         return call_fail(call, user, error);
     call_debug(call, "'%.64s': the password %s", user, matches ? "matches" : "does not match");

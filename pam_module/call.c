@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pam_module/call.h"
 
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -85,6 +86,19 @@ int call_fail(const struct call *call, const char *user, enum mastersecret_error
 const char *call_field(const struct call *call)
 {
     return call->options.field[0] ? call->options.field : NULL;
+}
+
+enum mastersecret_error call_verify(struct call *call, const char *user, const char *password,
+                                    bool *ret_matches)
+{
+    enum mastersecret_error error = call_service(call);
+    int matches = 0;
+
+    if (error == MASTERSECRET_OK)
+        error = mastersecret_verify(call->service, call->options.application, user,
+                                    call_field(call), password, strlen(password), &matches);
+    *ret_matches = error == MASTERSECRET_OK && matches;
+    return error;
 }
 
 int call_lookup(struct call *call, const char *user, bool masked,

@@ -40,6 +40,9 @@ int call_user(struct call *call, const char **ret_user);
 enum mastersecret_error call_service(struct call *call) MUST_CHECK;
 /* The code of a failed request about `user`, after a line in the log for what nobody else tells. */
 int call_fail(const struct call *call, const char *user, enum mastersecret_error error);
+/* Is the password typed the value of the field? One request. */
+enum mastersecret_error call_verify(struct call *call, const char *user, const char *password,
+                                    bool *ret_matches) MUST_CHECK;
 /* The mapping of `user` with its plain fields and, if `masked`, the field of field= (without that
  * option: all that are masked). PAM_SUCCESS, or the code of call_fail(). */
 int call_lookup(struct call *call, const char *user, bool masked,

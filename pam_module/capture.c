@@ -149,12 +149,9 @@ static int give_up(struct call *call, const char *user, enum mastersecret_error 
  * is not the application's user, for him nothing is stored. */
 static int store(struct call *call, const char *user, const char *password)
 {
-    enum mastersecret_error error = call_service(call);
-    int matches = 0;
+    bool matches;
+    enum mastersecret_error error = call_verify(call, user, password, &matches);
 
-    if (error == MASTERSECRET_OK)
-        error = mastersecret_verify(call->service, call->options.application, user,
-                                    call_field(call), password, strlen(password), &matches);
     if (error == MASTERSECRET_CREDENTIALS_NOT_SET)
         error = MASTERSECRET_OK;
     if (error == MASTERSECRET_OK && !matches) {

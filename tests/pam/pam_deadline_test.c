@@ -133,6 +133,43 @@ static void test_stopped(void **state)
     fake_stop(service);
 }
 
+/* The functions at which the other modes ask, each for a service that stands still. */
+static void test_stopped_at_other_functions(void **state)
+{
+    static const struct {
+        const char *arguments;
+        int (*function)(pam_handle_t *, int);
+        int code;
+    } cases[] = {
+        { "mode=capture application=erp timeout=500", pam_acct_mgmt, IGNORED },
+        { "mode=capture application=erp timeout=500 unavailable=fail", pam_acct_mgmt,
+          PAM_PERM_DENIED },
+        { "mode=capture application=erp timeout=500 unavailable=fail", pam_chauthtok,
+          PAM_TRY_AGAIN },
+        { "mode=env application=erp timeout=500", pam_open_session, IGNORED },
+        { "mode=env application=erp timeout=500 unavailable=fail", pam_open_session,
+          PAM_SESSION_ERR },
+    };
+    pid_t service = fake_start(FAKE_ANSWERS);
+
+    fake_pause(service);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pam_handle_t *pamh;
+        int64_t start;
+
+        stage_reveal_all("o", cases[i].arguments);
+        pamh = stage_start("o", "alice", "typed");
+        if (cases[i].function == pam_acct_mgmt)
+            assert_int_equal(pam_authenticate(pamh, 0), IGNORED);
+        start = stage_now();
+        assert_int_equal(cases[i].function(pamh, 0), cases[i].code);
+        assert_in_range(stage_now() - start, DEADLINE_MS - 1, DEADLINE_MS + ALLOWANCE_MS);
+        pam_end(pamh, cases[i].code);
+    }
+    fake_stop(service);
+    (void)stage_log();
+}
+
 static void test_stopped_with_100_connections_waiting(void **state)
 {
     pid_t service = fake_start(FAKE_ANSWERS);
@@ -262,7 +299,7 @@ static void test_restarting(void **state)
 static int converse_slowly(int count, const struct pam_message **messages,
                            struct pam_response **ret_answers, void *password)
 {
-    usleep(1700 * 1000);
+    usleep(3200 * 1000);
     return stage_converse(count, messages, ret_answers, password);
 }
 
@@ -273,7 +310,7 @@ static void test_typing_is_not_counted(void **state)
     pid_t service = fake_start(FAKE_ANSWERS);
     pam_handle_t *pamh = NULL;
 
-    stage_reveal("t", 0, "mode=verify application=erp timeout=1500");
+    stage_reveal("t", 0, "mode=verify application=erp timeout=3000");
     assert_int_equal(pam_start("t", "alice", &conversation, &pamh), PAM_SUCCESS);
     assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
     pam_end(pamh, PAM_SUCCESS);
@@ -286,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_absent),
         cmocka_unit_test(test_socket_without_a_service),
         cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_stopped_at_other_functions),
         cmocka_unit_test(test_stopped_with_100_connections_waiting),
         cmocka_unit_test(test_no_room_for_100_connections),
         cmocka_unit_test(test_never_accepts),

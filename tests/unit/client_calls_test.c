@@ -269,6 +269,21 @@ static void test_describe(void **state)
                      MASTERSECRET_INVALID_ARGUMENT);
 }
 
+/* A description that is not what a service of ours would give. */
+static void test_ill_formed_descriptions(void **state)
+{
+    static const char *const names[] = { "untyped", "fieldless", "twice", "mistyped", "many",
+                                         "empty" };
+    struct fixture *fixture = *state;
+    struct mastersecret_application *application = NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(mastersecret_describe(fixture->context, names[i], &application),
+                         MASTERSECRET_UNREACHABLE);
+        assert_null(application);
+    }
+}
+
 /* Raw bytes, as login names are, must not reach libdbus, which would abort. */
 static void test_bad_strings(void **state)
 {
@@ -367,6 +382,7 @@ int main(void)
         TEST(test_too_many_masked_fields),
         TEST(test_list),
         TEST(test_describe),
+        TEST(test_ill_formed_descriptions),
         TEST(test_bad_strings),
         TEST(test_values_are_wiped),
         cmocka_unit_test(test_free_of_null),

@@ -149,54 +149,97 @@ static DBusMessage *answer_verify(DBusMessage *call)
     return reply;
 }
 
+static void append_field(DBusMessageIter *array, const char *label, dbus_bool_t masked)
+{
+    DBusMessageIter row;
+
+    dbus_message_iter_open_container(array, DBUS_TYPE_STRUCT, NULL, &row);
+    dbus_message_iter_append_basic(&row, DBUS_TYPE_STRING, &label);
+    dbus_message_iter_append_basic(&row, DBUS_TYPE_BOOLEAN, &masked);
+    dbus_message_iter_close_container(array, &row);
+}
+
 static void append_fields(DBusMessageIter *value)
 {
-    static const struct {
-        const char *label;
-        dbus_bool_t masked;
-    } fields[] = { { "user", FALSE }, { "password", TRUE }, { "client", FALSE }, { "pin", TRUE } };
-    DBusMessageIter array, row;
+    DBusMessageIter array;
 
     dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "(sb)", &array);
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        dbus_message_iter_open_container(&array, DBUS_TYPE_STRUCT, NULL, &row);
-        dbus_message_iter_append_basic(&row, DBUS_TYPE_STRING, &fields[i].label);
-        dbus_message_iter_append_basic(&row, DBUS_TYPE_BOOLEAN, &fields[i].masked);
-        dbus_message_iter_close_container(&array, &row);
-    }
+    append_field(&array, "user", FALSE);
+    append_field(&array, "password", TRUE);
+    append_field(&array, "client", FALSE);
+    append_field(&array, "pin", TRUE);
     dbus_message_iter_close_container(value, &array);
 }
 
-static void append_type(DBusMessageIter *value)
+static void append_too_many_fields(DBusMessageIter *value)
+{
+    DBusMessageIter array;
+
+    dbus_message_iter_open_container(value, DBUS_TYPE_ARRAY, "(sb)", &array);
+    for (int i = 0; i <= FIELDS_MAX; i++)
+        append_field(&array, "one more", FALSE);
+    dbus_message_iter_close_container(value, &array);
+}
+
+static void append_group(DBusMessageIter *value)
 {
     static const char *const type = "group";
 
     dbus_message_iter_append_basic(value, DBUS_TYPE_STRING, &type);
 }
 
+static void append_truth(DBusMessageIter *value)
+{
+    static const dbus_bool_t truth = TRUE;
+
+    dbus_message_iter_append_basic(value, DBUS_TYPE_BOOLEAN, &truth);
+}
+
+static const struct property {
+    const char *name;
+    const char *signature;
+    void (*append)(DBusMessageIter *value);
+} name = { "Name", "s", append_group }, enabled = { "Enabled", "b", append_truth },
+  type = { "Type", "s", append_group }, wrong_type = { "Type", "b", append_truth },
+  fields = { "Fields", "a(sb)", append_fields }, many = { "Fields", "a(sb)", append_too_many_fields };
+
+/* What an application's properties are, by the end of its path. */
+static const struct description {
+    const char *application;
+    const struct property *properties[5];
+} descriptions[] = {
+    { "erp", { &name, &type, &fields, &enabled } },
+    { "untyped", { &name, &fields } },
+    { "fieldless", { &type } },
+    { "twice", { &type, &fields, &type } },
+    { "mistyped", { &wrong_type, &fields } },
+    { "many", { &type, &many } },
+};
+
+static void append_property(DBusMessageIter *array, const struct property *property)
+{
+    DBusMessageIter entry, value;
+
+    dbus_message_iter_open_container(array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+    dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &property->name);
+    dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, property->signature, &value);
+    property->append(&value);
+    dbus_message_iter_close_container(&entry, &value);
+    dbus_message_iter_close_container(array, &entry);
+}
+
 static DBusMessage *answer_properties(DBusMessage *call)
 {
-    static const struct {
-        const char *name;
-        const char *signature;
-        void (*append)(DBusMessageIter *value);
-    } properties[] = { { "Name", "s", append_type },
-                       { "Type", "s", append_type },
-                       { "Fields", "a(sb)", append_fields } };
+    const char *application = strrchr(dbus_message_get_path(call), '/') + 1;
     DBusMessage *reply = dbus_message_new_method_return(call);
-    DBusMessageIter results, array, entry, value;
+    DBusMessageIter results, array;
 
     dbus_message_iter_init_append(reply, &results);
     dbus_message_iter_open_container(&results, DBUS_TYPE_ARRAY, "{sv}", &array);
-    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-        dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
-        dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &properties[i].name);
-        dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, properties[i].signature,
-                                         &value);
-        properties[i].append(&value);
-        dbus_message_iter_close_container(&entry, &value);
-        dbus_message_iter_close_container(&array, &entry);
-    }
+    for (size_t i = 0; i < sizeof(descriptions) / sizeof(descriptions[0]); i++)
+        for (size_t j = 0; strcmp(descriptions[i].application, application) == 0 &&
+                           descriptions[i].properties[j]; j++)
+            append_property(&array, descriptions[i].properties[j]);
     dbus_message_iter_close_container(&results, &array);
     return reply;
 }
