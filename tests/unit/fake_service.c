@@ -199,21 +199,19 @@ static const struct property {
     const char *name;
     const char *signature;
     void (*append)(DBusMessageIter *value);
-} name = { "Name", "s", append_group }, enabled = { "Enabled", "b", append_truth },
-  type = { "Type", "s", append_group }, wrong_type = { "Type", "b", append_truth },
-  fields = { "Fields", "a(sb)", append_fields }, many = { "Fields", "a(sb)", append_too_many_fields };
+} properties[] = {
+    ['N'] = { "Name", "s", append_group },
+    ['E'] = { "Enabled", "b", append_truth },
+    ['T'] = { "Type", "s", append_group },
+    ['t'] = { "Type", "b", append_truth },
+    ['F'] = { "Fields", "a(sb)", append_fields },
+    ['f'] = { "Fields", "a(sb)", append_too_many_fields },
+};
 
-/* What an application's properties are, by the end of its path. */
-static const struct description {
-    const char *application;
-    const struct property *properties[5];
-} descriptions[] = {
-    { "erp", { &name, &type, &fields, &enabled } },
-    { "untyped", { &name, &fields } },
-    { "fieldless", { &type } },
-    { "twice", { &type, &fields, &type } },
-    { "mistyped", { &wrong_type, &fields } },
-    { "many", { &type, &many } },
+/* What an application, the end of its path, is described by. */
+static const char *const descriptions[][2] = {
+    { "erp", "NTFE" },   { "untyped", "NF" },  { "fieldless", "NT" },
+    { "twice", "TFT" }, { "mistyped", "tF" }, { "many", "Tf" },
 };
 
 static void append_property(DBusMessageIter *array, const struct property *property)
@@ -237,9 +235,9 @@ static DBusMessage *answer_properties(DBusMessage *call)
     dbus_message_iter_init_append(reply, &results);
     dbus_message_iter_open_container(&results, DBUS_TYPE_ARRAY, "{sv}", &array);
     for (size_t i = 0; i < sizeof(descriptions) / sizeof(descriptions[0]); i++)
-        for (size_t j = 0; strcmp(descriptions[i].application, application) == 0 &&
-                           descriptions[i].properties[j]; j++)
-            append_property(&array, descriptions[i].properties[j]);
+        for (const char *letter = descriptions[i][1];
+             strcmp(descriptions[i][0], application) == 0 && *letter; letter++)
+            append_property(&array, &properties[(unsigned char)*letter]);
     dbus_message_iter_close_container(&results, &array);
     return reply;
 }
