@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define INPUT_MAX ((size_t)64 * 1024)
-/* Larger seeds are cut and flipped at this many places, evenly spread. */
-#define PLACES_MAX ((size_t)4096)
+
+__attribute__((__weak__)) size_t fuzz_places = 4096;
 
 static void replay(const uint8_t *bytes, size_t size)
 {
@@ -28,7 +28,7 @@ static void replay(const uint8_t *bytes, size_t size)
 
 static void replay_truncations(const uint8_t *seed, size_t size)
 {
-    size_t step = size / PLACES_MAX + 1;
+    size_t step = size / fuzz_places + 1;
 
     for (size_t kept = 0; kept < size; kept += step)
         replay(seed, kept);
@@ -37,7 +37,7 @@ static void replay_truncations(const uint8_t *seed, size_t size)
 static void replay_flips(uint8_t *seed, size_t size)
 {
     size_t bits = size * 8;
-    size_t step = bits / PLACES_MAX + 1;
+    size_t step = bits / fuzz_places + 1;
 
     for (size_t bit = 0; bit < bits; bit += step) {
         seed[bit / 8] ^= (uint8_t)(1U << bit % 8);
