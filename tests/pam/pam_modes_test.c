@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define JUDGE MODULE " mode=verify application=erp timeout=20000\n"
@@ -292,6 +293,38 @@ static void test_a_password_that_was_not_changed_is_not_stored(void **state)
     assert_string_equal(stage_stored(), "");
 }
 
+static int exit_status_of(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is kept belongs to the process that asked: it goes along to a child, and does not come back
+ * from one (sshd asks, and runs account, in a child). */
+static void test_a_fork_between_the_functions(void **state)
+{
+    pam_handle_t *pamh;
+    pid_t pid;
+
+    stage_capture("t", "requisite");
+    pamh = stage_start("t", "alice", FAKE_PASSWORD);
+    pid = fork();
+    if (pid == 0)
+        _exit(pam_authenticate(pamh, 0));
+    assert_int_equal(exit_status_of(pid), PAM_SUCCESS);
+    assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
+    assert_string_equal(stage_stored(), "");
+    assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
+    pid = fork();
+    if (pid == 0)
+        _exit(pam_acct_mgmt(pamh, 0));
+    assert_int_equal(exit_status_of(pid), PAM_SUCCESS);
+    assert_string_equal(stage_stored(), PASSED);
+    pam_end(pamh, PAM_SUCCESS);
+}
+
 /* All requests of one function together have its time, not each of them. */
 static void test_requests_share_the_deadline(void **state)
 {
@@ -501,6 +534,7 @@ int main(void)
         WITH_SERVICE(test_capture_alone),
         WITH_SERVICE(test_a_changed_password_is_stored),
         WITH_SERVICE(test_a_password_that_was_not_changed_is_not_stored),
+        WITH_SERVICE(test_a_fork_between_the_functions),
         WITH_SERVICE(test_requests_share_the_deadline),
         WITH_SERVICE(test_env),
         WITH_SERVICE(test_env_never_has_a_masked_field),
