@@ -182,4 +182,8 @@ EXTRA_DIST += %D%/format/reader.py \
     %D%/fixtures/v1/keyring \
     %D%/fixtures/v1/record \
     %D%/fixtures/v1/record-key \
+    %D%/fixtures/v1/state/anchor \
+    %D%/fixtures/v1/state/journal \
+    %D%/fixtures/v1/state/keyfile \
+    %D%/fixtures/v1/state/keyring \
     %D%/fixtures/v1/tombstone
