@@ -12,11 +12,20 @@
 /* cmocka wants the four above. */
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
 
 #define JUDGE MODULE " mode=verify application=erp timeout=20000\n"
 #define CAPTURE MODULE " mode=capture application=former timeout=20000\n"
@@ -37,6 +46,109 @@ static int stop_service(void **state)
 {
     fake_stop(service);
     return 0;
+}
+
+/* ---- The host's memory ---- */
+
+#define TYPED "/run/test/typed"
+#define MASK 0x5a
+
+/* The password typed, masked, so that the test itself does not have it in memory. */
+static const unsigned char typed[] = { 'C' ^ MASK, 'a' ^ MASK, 'n' ^ MASK, 'a' ^ MASK, 'r' ^ MASK,
+                                       'y' ^ MASK, '-' ^ MASK, '0' ^ MASK, '8' ^ MASK, '1' ^ MASK,
+                                       '5' ^ MASK };
+
+/* In a process of its own, which takes its copy along. */
+static void write_typed(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        FILE *file = fopen(TYPED, "w");
+
+        for (size_t i = 0; file && i < sizeof(typed); i++)
+            fputc(typed[i] ^ MASK, file);
+        _exit(!file || fclose(file) != 0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static int converse_from_file(int count, const struct pam_message **messages,
+                              struct pam_response **ret_answers, void *data)
+{
+    struct pam_response *answers = calloc((size_t)count, sizeof(*answers));
+
+    for (int i = 0; answers && i < count; i++) {
+        int fd = open(TYPED, O_RDONLY | O_CLOEXEC);
+
+        answers[i].resp = calloc(1, sizeof(typed) + 1);
+        (void)!read(fd, answers[i].resp, sizeof(typed));
+        close(fd);
+    }
+    *ret_answers = answers;
+    return answers ? PAM_SUCCESS : PAM_BUF_ERR;
+}
+
+static bool is_typed(const unsigned char *bytes)
+{
+    for (size_t i = 0; i < sizeof(typed); i++)
+        if ((bytes[i] ^ MASK) != typed[i])
+            return false;
+    return true;
+}
+
+/* How often the password is in what this process can write to. */
+static unsigned count_in_memory(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    unsigned count = 0;
+    char line[512];
+
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        uintptr_t begin, end;
+        char access[8];
+
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &begin, &end, access) != 3 ||
+            strncmp(access, "rw", 2) != 0)
+            continue;
+        for (uintptr_t at = begin; at + sizeof(typed) <= end; at++)
+            count += is_typed((const unsigned char *)at);
+    }
+    fclose(maps);
+    return count;
+}
+
+/* A password that was verified, replaced, captured, or kept for nothing, is gone once the handle is. */
+static void test_no_password_is_left_in_the_host(void **state)
+{
+    static const char *const modes[] = { "verify application=erp", "authtok application=erp",
+                                         "capture application=former",
+                                         "capture application=readonly" };
+    struct pam_conv conversation = { converse_from_file, NULL };
+
+    if (SANITIZED) /* memory without end */
+        skip();
+    write_typed();
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        for (int ends_early = 0; ends_early < 2; ends_early++) {
+            pam_handle_t *pamh = NULL;
+
+            stage_service("t", "auth required " WITNESS " ask return=0\n"
+                               "auth optional " MODULE " timeout=20000 mode=%s\n"
+                               "account required pam_permit.so\n"
+                               "account optional " MODULE " timeout=20000 mode=%s\n",
+                          modes[i], modes[i]);
+            assert_int_equal(pam_start("t", "alice", &conversation, &pamh), PAM_SUCCESS);
+            (void)pam_authenticate(pamh, 0);
+            if (i >= 2)
+                assert_true(count_in_memory() > 0); /* the search finds what is there */
+            if (!ends_early)
+                (void)pam_acct_mgmt(pamh, 0);
+            pam_end(pamh, PAM_SUCCESS);
+            assert_int_equal(count_in_memory(), 0);
+        }
+    unlink(FAKE_STORED);
 }
 
 /* ---- capture ---- */
@@ -520,6 +632,7 @@ static void test_a_refused_name_hands_nothing_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_SERVICE(test_no_password_is_left_in_the_host),
         WITH_SERVICE(test_an_accepted_password_is_stored),
         WITH_SERVICE(test_a_refused_password_is_not_stored),
         WITH_SERVICE(test_sddm_2011_only_the_last_password_is_kept),

@@ -111,6 +111,7 @@ static void test_verify_compares_all_of_it(void **state)
 
 static char name_255[256];
 static char name_256[257];
+static char name_huge[1 << 20];
 
 static const struct name_case {
     const char *name;
@@ -124,20 +125,39 @@ static const struct name_case {
     { "a\xc2\x85", PAM_USER_UNKNOWN }, /* a C1 control character */
     { "a\x1b[31m", PAM_USER_UNKNOWN },
     { name_256, PAM_USER_UNKNOWN },
+    { name_huge, PAM_USER_UNKNOWN },
     { name_255, PAM_USER_UNKNOWN }, /* a name, but nobody's */
     { "../../etc", PAM_USER_UNKNOWN },
     { "\xc3\xa4lice", PAM_USER_UNKNOWN },
 };
 
+static int run_after_authenticate(const char *service_name, const char *user,
+                                  int (*operation)(pam_handle_t *, int))
+{
+    pam_handle_t *pamh = stage_start(service_name, user, "x");
+    int code;
+
+    (void)pam_authenticate(pamh, 0);
+    code = operation(pamh, 0);
+    pam_end(pamh, code);
+    return code;
+}
+
 static void test_raw_login_names(void **state)
 {
     memset(name_255, 'n', sizeof(name_255) - 1);
     memset(name_256, 'n', sizeof(name_256) - 1);
+    memset(name_huge, 'n', sizeof(name_huge) - 1);
     stage_reveal("v", 0, VERIFY " debug");
     stage_reveal("a", 1, AUTHTOK " debug");
+    stage_reveal_all("c", CAPTURE " debug");
+    stage_reveal_all("e", ENV " debug");
     for (size_t i = 0; i < sizeof(name_cases) / sizeof(name_cases[0]); i++) {
         assert_int_equal(stage_authenticate("v", name_cases[i].name, "x"), name_cases[i].code);
         assert_int_equal(stage_authenticate("a", name_cases[i].name, "x"), name_cases[i].code);
+        assert_int_equal(run_after_authenticate("c", name_cases[i].name, pam_acct_mgmt), IGNORED);
+        assert_int_equal(run_after_authenticate("e", name_cases[i].name, pam_open_session),
+                         name_cases[i].code);
     }
     for (const char *byte = stage_log(); *byte; byte++)
         assert_true((*byte >= ' ' && *byte <= '~') || *byte == '\n');
@@ -422,8 +442,8 @@ static void host_read(struct host *host)
 static void test_host_state_is_left_alone(void **state)
 {
     static struct host before, after;
-    static const char *const lines[] = { VERIFY " debug",
-                                         AUTHTOK " debug",
+    static const char *const lines[] = { VERIFY " debug timeout=300",
+                                         AUTHTOK " debug timeout=300",
                                          CAPTURE " debug unavailable=fail timeout=300",
                                          ENV " debug timeout=300",
                                          EXTERNAL " debug timeout=300",
