@@ -137,7 +137,7 @@ def login(world, user, password, command):
     said = terminal(world, ['login', user], [('assword: ', password), (r'[$#] $', typed)],
                     'Login incorrect|failure|<<[^>]*>>')
     found = re.search('<<(.*)>>', said, re.S)
-    return (found[1].replace('\r', '') + '\n' if found else ''), said
+    return (found[1].replace('\r', '') + '\n' if found else ''), said.split('world login:')[0].strip()
 
 
 def _ssh(method):

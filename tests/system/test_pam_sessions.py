@@ -4,11 +4,14 @@
 or changed, show the plain fields, hand the mapped password over, become the external user; and what
 each program makes of it, as pam_mastersecret(8) says."""
 import contextlib
+import os
+import re
 from typing import Callable, NamedTuple
 
 import pytest
 
 import login_programs
+from conftest import SOURCE, wait_until
 from login_programs import PROGRAMS, SECRET, absent, disabled, passwd, sealed, stack, stopped, stored
 
 pytestmark = pytest.mark.service
@@ -49,6 +52,12 @@ def keep(world, password):
     world.run(['mastersecret', 'map', 'set', 'erp', '--stdin'], user='alice', input=password)
 
 
+def share(world, external):
+    """The mapping of all clerks in kiosk."""
+    world.run(['mastersecret', 'map', 'set', 'kiosk', '--group', 'clerks', '--external', external,
+               '--stdin'], user='carol', input='shared')
+
+
 def log_in(world, password, command='id -un', user='alice', programs=SESSIONS):
     return login_programs.attempts(world, user, password, command, programs)
 
@@ -70,6 +79,19 @@ def test_capture_in_sudo(erp):
     stack(erp, 'su-capture', 'sudo', NO_ROOT)
     assert login_programs.attempt(erp, 'sudo', 'alice', LOCAL).said == 'root\n'
     assert stored(erp) == LOCAL
+
+
+def test_capture_in_postgresql(erp):
+    """Behind a module that lets alice in by another password; an agent may not store it."""
+    share(erp, 'dave')
+    capture = 'pam_mastersecret.so mode=capture application=erp'
+    stack(erp, 'postgresql-verify', 'postgresql', ('application=erp', 'application=kiosk\n'
+          f'auth optional {capture}'), ('pam_permit.so', f'pam_permit.so\naccount optional {capture}'))
+    seen = len(erp.audit())
+    assert login_programs.attempt(erp, 'PostgreSQL', 'alice', 'shared').said == 'alice\n'
+    wait_until(lambda: any("cannot store the password of 'alice'" in line
+                           for line in erp.audit()[seen:]), 'the log to say so')
+    assert stored(erp) == SECRET
 
 
 def test_capture_of_a_wrong_password(erp):
@@ -211,20 +233,22 @@ def test_authtok_reaches_the_next_module(erp, program):
 
 # ---- user=external ----
 
-def external_user(world, program, name, password='shared'):
+def external_user(world, program, name):
     """Who alice is after a login by the password of her group, whose external user is name."""
-    world.run(['mastersecret', 'map', 'set', 'kiosk', '--group', 'clerks', '--external', name,
-               '--stdin'], user='carol', input=password)
+    share(world, name)
     stack(world, 'login-external', PROGRAMS[program].service)
-    return login_programs.attempt(world, program, 'alice', password).said
+    return login_programs.attempt(world, program, 'alice', 'shared').said
 
 
-@pytest.mark.parametrize('program, becomes', (
-    ('login', 'dave'), ('su', 'alice'), ('sshd password', 'alice'),
-    ('sshd keyboard-interactive', 'alice'), ('sudo', 'root')))
-def test_external_user(machine, program, becomes):
-    """login follows; the others keep the user they began with."""
+@pytest.mark.parametrize('program, becomes, told', (
+    ('login', 'dave', 'dave'), ('su', 'alice', 'dave'), ('sshd password', 'alice', 'dave'),
+    ('sshd keyboard-interactive', 'alice', 'alice'), ('sudo', 'root', 'root')))
+def test_external_user(machine, program, becomes, told):
+    """login follows; the others keep the user they began with, whatever modules are told."""
+    seen = len(machine.audit())
     assert external_user(machine, program, 'dave') == f'{becomes}\n'
+    opened = f'({PROGRAMS[program].service}:session): session opened for user {told}('
+    wait_until(lambda: any(opened in line for line in machine.audit()[seen:]), opened)
 
 
 def test_external_user_is_never_root(machine):
@@ -234,3 +258,133 @@ def test_external_user_is_never_root(machine):
     assert external_user(machine, 'login', 'dave') == 'dave\n'
     stack(machine, 'login-external', 'login', ('application=kiosk', 'application=erp'))
     assert login_programs.attempt(machine, 'login', 'alice', stored(machine)).said == ''
+
+
+# ---- What pam_mastersecret(8) says of stacks and programs ----
+
+with open(f'{SOURCE}/doc/man/pam_mastersecret.8', encoding='utf-8') as page:
+    MANUAL = page.read()
+NO_FILE = ('README', 'pam.conf')
+
+
+def lines_of(stack_text):
+    return [line.split() for line in stack_text.splitlines() if line and not line.startswith('#')]
+
+
+def shown_in(section):
+    return lines_of(re.search(r'^\.nf\n(.*?)^\.fi', section, re.M | re.S)[1])
+
+
+def test_stacks_of_the_manual_are_the_samples(machine):
+    samples = set(os.listdir(machine.path(login_programs.SAMPLES))) - set(NO_FILE)
+    stacks = MANUAL[MANUAL.index('.SH WORKED STACKS'):MANUAL.index('.SH DIFFERENCES')]
+    assert samples == set(re.findall(r'^\.(?:SS|I) (\w+-\w+)$', stacks, re.M))
+    for section in stacks.split('.SS ')[1:-1]:
+        name = section.split('\n', 1)[0]
+        assert shown_in(section) == lines_of(machine.read(f'{login_programs.SAMPLES}/{name}')), name
+
+
+def test_order_of_the_samples(machine):
+    """What the README in their folder says of the lines."""
+    folder = login_programs.SAMPLES
+    for name in set(os.listdir(machine.path(folder))) - set(NO_FILE):
+        before = []
+        for line in lines_of(machine.read(f'{folder}/{name}')):
+            words = ' '.join(line)
+            if 'mode=verify' in words:
+                assert line[1] == 'required' or 'default=die' in words, name
+            if 'mode=authtok' in words or 'mode=capture' in words:
+                front = [other for other in before if other[0] == line[0]]
+                assert front and all(other[1] == 'requisite' for other in front
+                                     if other[2] == 'pam_unix.so'), name
+                assert any(other[2] == 'pam_unix.so' for other in front), name
+            assert 'pam_rootok.so' not in line or name.startswith('su-'), name
+            before.append(line)
+
+
+def test_fallback(erp):
+    """The local password only for whom nobody mapped."""
+    stack(erp, 'login-fallback', 'login')
+
+    def allowed(user, password):
+        return bool(login_programs.attempt(erp, 'login', user, password).said)
+    logins = (('alice', SECRET), ('alice', LOCAL), ('bob', 'bob-login'), ('bob', SECRET))
+    assert [allowed(*login) for login in logins] == [True, False, True, False]
+    for trouble in (disabled, stopped):
+        with trouble(erp):
+            assert [allowed(*login) for login in logins[:2]] == [False, False]
+
+
+def test_nologin(erp):
+    login_programs.stacks(erp, 'verify')
+    erp.write('/etc/nologin', 'closed')
+    attempts = log_in(erp, SECRET, programs=('su', 'login', *SSHD))
+    erp.run(['rm', '/etc/nologin'])
+    assert said(attempts) == {'su': 'alice\n', **dict.fromkeys(('login', *SSHD), '')}
+
+
+def test_who_tells_that_a_user_is_unknown(erp):
+    """su and sudo do, unless another module answers."""
+    programs = [program for program in PROGRAMS if program != 'sshd publickey']
+    login_programs.stacks(erp, 'verify')
+    assert tellers(erp, programs) == {'su', 'su -', 'sudo'}
+    deny = re.search(r'^auth  \[success=1.*?(?=^\.fi)', MANUAL, re.M | re.S)[0]
+    line = 'auth      required    pam_mastersecret.so mode=verify application=erp\n'
+    login_programs.stacks(erp, 'verify', (line, deny), programs=('su', 'su -', 'sudo'))
+    assert said(log_in(erp, SECRET, programs=('su', 'sudo'))) == {'su': 'alice\n', 'sudo': 'root\n'}
+    assert tellers(erp, ('su', 'su -', 'sudo')) == set()
+
+
+def tellers(world, programs):
+    mapped = log_in(world, 'wrong', programs=programs)
+    unknown = log_in(world, 'wrong', user='bob', programs=programs)
+    assert set(said(mapped).values()) == set(said(unknown).values()) == {''}
+    return {program for program in programs
+            if mapped[program].errors != unknown[program].errors.replace('bob', 'alice')}
+
+
+# How the manual's table names them.
+ROWS = {'su': 'su', 'sudo': 'sudo', 'login': 'login', 'sshd password': 'sshd, with a password',
+        'sshd keyboard-interactive': 'sshd, with a password', 'sshd publickey': 'sshd, with a key',
+        'PostgreSQL': 'PostgreSQL'}
+
+
+def watch(world, service):
+    """pam_warn logs each call of a stack, and for whom."""
+    path = f'/etc/pam.d/{service}'
+    kinds = {line[0] for line in lines_of(world.read(path))}
+    world.write(path, ''.join(f'{kind} optional pam_warn.so\n' for kind in kinds) + world.read(path))
+    seen = len(world.audit())
+    return lambda: re.findall(r'function=\[pam_sm_(?!close)(\w+)\].* user=\[(\w+)\]',
+                              '\n'.join(world.audit()[seen:]))
+
+
+def calls_of(name):
+    return re.search(rf'^{name}\t(.*)$', MANUAL, re.M)[1].split(', ')
+
+
+@pytest.mark.parametrize('program', ROWS)
+def test_calls_of_the_programs(erp, program):
+    _, sample, service = PROGRAMS[program]
+    stack(erp, f'{sample}-verify', service)
+    calls, expected = watch(erp, service), calls_of(ROWS[program])
+    assert login_programs.attempt(erp, program, 'alice', SECRET).said
+    wait_until(lambda: expected[-1] in dict(calls()), 'the last call to be logged')
+    assert list(dict(calls())) == expected
+    if program == 'sudo':
+        assert ('authenticate', 'alice') in calls() and ('open_session', 'root') in calls()
+
+
+def test_calls_of_passwd(erp):
+    calls = watch(erp, 'passwd')
+    assert passwd(erp, 'alice', LOCAL, NEW)[0]
+    wait_until(lambda: len(calls()) == 2, 'the calls to be logged')
+    assert {name for name, _ in calls()} == {'chauthtok'} and calls_of('passwd')[0] == 'chauthtok'
+
+
+def test_postgresql_must_be_an_agent(erp):
+    login_programs.stacks(erp, 'verify', programs=('PostgreSQL',))
+    erp.run(['mastersecret', 'app', 'update', 'erp', '--agents', ''])
+    assert login_programs.attempt(erp, 'PostgreSQL', 'alice', SECRET).said == ''
+    erp.run(['mastersecret', 'app', 'update', 'erp', '--agents', 'user:postgres'])
+    assert login_programs.attempt(erp, 'PostgreSQL', 'alice', SECRET).said == 'alice\n'
