@@ -229,6 +229,14 @@ def stopped(world):
 
 
 @contextlib.contextmanager
+def killed(world):
+    """Who asks first has it started again."""
+    world.kill_service()
+    yield
+    serves(world)
+
+
+@contextlib.contextmanager
 def absent(world):
     """Nothing runs, and nothing can be started."""
     world.run(['mv', world.daemon, world.daemon + '.away'])
