@@ -4,6 +4,7 @@
 refuses what it should and lets the service do all it must. No watchdog figure here is the unit's
 own: half a minute is too long to wait."""
 import os
+import re
 import subprocess
 import time
 
@@ -155,6 +156,14 @@ answer(set_mapping(doors[1], '', 'ALICE01', b'a password'))
     assert value(booted) == 'a password'
 
 
+def test_systemd_understands_the_unit(booted):
+    """Each line of it: an unknown one would be passed over. The probe for that is a line of our own."""
+    said = booted.run(['systemd-analyze', 'verify', '--man=no', UNIT], check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (0, '', '')
+    drop_in(booted, 'SystemCallFiltre=no\n')
+    assert 'SystemCallFiltre' in booted.run(['systemd-analyze', 'verify', '--man=no', UNIT], check=False).stderr
+
+
 # Refused to everybody, or to ordinary users, without any sandbox: the kernel's own words vary.
 ANY = ('EPERM', 'EACCES', 'EROFS', 'ENOENT', 'ENOSYS')
 REFUSED = {
@@ -183,6 +192,20 @@ def build_probe(world):
         f'{SOURCE}/tests/system/sandbox_probe.c', encoding='utf-8').read())
     world.run('install -d -m 777 /srv/open /home/shared && install -m 644 /dev/null /home/shared/file && '
               '{ mknod -m 666 /dev/probe c 1 3 || install -m 666 /dev/null /dev/probe; }')
+
+
+def test_the_service_runs_in_the_sandbox(booted):
+    """What the kernel says of the running service itself."""
+    booted.run(['systemctl', 'start', UNIT])
+    pid = show(booted, 'MainPID')
+    status = dict(line.split(':\t', 1) for line in booted.read(f'/proc/{pid}/status').splitlines())
+    assert {status[f'Cap{name}'] for name in ('Inh', 'Prm', 'Eff', 'Bnd', 'Amb')} == {'0' * 16}
+    assert status['NoNewPrivs'] == '1' and status['Seccomp'] == '2'
+    assert set(status['Uid'].split()) == {booted.run('id -u mastersecret').stdout.strip()}
+    for name in ('ipc', 'mnt', 'net', 'uts'):
+        inner, outer = (os.readlink(booted.path(f'/proc/{process}/ns/{name}')) for process in (pid, 1))
+        assert inner != outer, name
+    assert re.search(r'^Max core file size +0 +0 ', booted.read(f'/proc/{pid}/limits'), re.M)
 
 
 def test_the_sandbox_refuses(booted):
