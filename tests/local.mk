@@ -164,8 +164,8 @@ check-local:
 	@echo 'make check: cmocka or libpamtest is missing' >&2; exit 1
 endif
 
-# The tree itself: layers, and homes of foreign libraries.
-dist_check_SCRIPTS = tests/tree/layers_test.py
+# The tree itself: layers, homes of foreign libraries, comparisons of secrets, tests that the documents name.
+dist_check_SCRIPTS = tests/tree/layers_test.py tests/tree/constant_time_test.py tests/tree/threat_model_test.py
 TESTS += $(dist_check_SCRIPTS)
 
 # The frozen files of each format version, what wrote them, and a second reader of them.

@@ -238,6 +238,19 @@ static void note_backup(struct keyring *keyring, const char *location)
     memcpy(keyring->backup.location, location, strlen(location) + 1);
 }
 
+/* What the disk says it holds, before anybody relies on it. */
+static int check_written(int folder_fd, const struct secret *bytes)
+{
+    CLEANUP_SECRET struct secret *found = NULL;
+    int r = read_file(folder_fd, &found);
+
+    if (r != KEYRING_DONE)
+        return r;
+    return found->length == bytes->length && memcmp(found->bytes, bytes->bytes, bytes->length) == 0
+               ? KEYRING_DONE
+               : -EIO;
+}
+
 static int write_keyring(const struct keyring_generate *request, const struct keyring *keyring,
                          const struct key *root, const struct slot *slot)
 {
@@ -247,7 +260,12 @@ static int write_keyring(const struct keyring_generate *request, const struct ke
     if (r < 0)
         return r;
     r = durable_file_create(request->folder_fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
-    return r == -EEXIST ? KEYRING_EXISTS : r;
+    if (r < 0)
+        return r == -EEXIST ? KEYRING_EXISTS : r;
+    r = check_written(request->folder_fd, bytes);
+    if (r != KEYRING_DONE)
+        (void)unlinkat(request->folder_fd, KEYRING_FILE, 0);
+    return r;
 }
 
 /* With the backup written: whatever fails from here on takes it back. */

@@ -460,6 +460,59 @@ answer(result)
          ['NotApplicationUser', 'MappingNotFound']]
 
 
+# ---- what doc/THREAT-MODEL says that somebody can ----
+
+def test_a_stranger_finds_out_names_of_applications_and_no_more(peopled):
+    """By asking for a name, and by the object's path in signals; nothing lists them, and there is no more to be had."""
+    bus_client.run(peopled, ROWS + "prepare(Door()); answer('')")
+    asked, seen, listed = bus_client.run(peopled, """
+door = Door()
+def get(name):
+    return door.attempt(ERP, 'org.freedesktop.DBus.Properties', 'Get', 'ss', OURS + '.Application', name)
+tree = door.call(ROOT + '/application', 'org.freedesktop.DBus.Introspectable', 'Introspect', '')
+answer([[lookup(door, '', 'erp'), lookup(door, '', 'nothing')],
+        [get(name) for name in ('Name', 'Description', 'Fields', 'Users', 'Admins', 'Agents')],
+        ['erp' in tree, door.call(ROOT, 'Applications', 'List', 'su', '', dbus.UInt32(0))]])""", 'dave')
+    assert asked == ['NotApplicationUser', 'ApplicationNotFound']
+    assert seen == ['AccessDenied'] * 6 and listed == [False, [[], '']]
+    with subprocess.Popen(peopled.command(['timeout', '60', 'stdbuf', '-oL', 'dbus-monitor', '--system',
+                                           "type='signal',sender='org.mastersecret1'"], 'dave'),
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as listener:
+        for line in listener.stdout:
+            if 'NameAcquired' in line:
+                break
+        assert bus_client.run(peopled, """
+door = Door()
+answer([create(door, 'secretplan', description='the text of it'),
+        door.attempt(ROOT + '/application/secretplan', 'Application', 'Delete', '')])""") == ['ok', 'ok']
+        heard = ''
+        for line in listener.stdout:
+            heard += line
+            if 'InterfacesRemoved' in line:
+                break
+        listener.terminate()
+    assert '/org/mastersecret1/application/secretplan' in heard and 'the text of it' not in heard
+
+
+def test_an_administrator_of_an_application_decides_which_external_account(peopled):
+    assert bus_client.run(peopled, ROWS + """
+prepare(Door())
+carol, alice = connect_as('carol'), connect_as('alice')
+answer([set_mapping(carol, 'user:alice', 'CAROLS', b'of carol'), lookup(alice), lookup(carol, 'alice'),
+        str(alice.call(ERP, 'Application', 'ShowMapping', 's', '')['external-user'])])""") == \
+        ['ok', 'of carol', 'AccessDenied', 'CAROLS']
+
+
+def test_root_can_become_an_agent(peopled):
+    """Root is not kept out where it is no agent itself."""
+    assert bus_client.run(peopled, ROWS + """
+prepare(Door())
+assert Door().attempt(ERP, 'Application', 'Update', 'a{sv}', variants(agents=names('none'))) == 'ok'
+refused = lookup(Door(), 'alice')
+assert Door().attempt(ERP, 'Application', 'Update', 'a{sv}', variants(agents=names('user:gate'))) == 'ok'
+answer([refused, lookup(connect_as('gate'), 'alice')])""") == ['AccessDenied', 'secret']
+
+
 # ---- polkit ----
 
 POLKIT = r'''

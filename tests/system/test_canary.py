@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Values nobody else has, given, used, changed and taken away by every way in: they turn up in no
 message, no log, no file, no argument, no environment, and are soon gone from the service's memory."""
+import base64
 import os
 import re
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
 
 import bus_client
-from conftest import wait_until
+from conftest import SOURCE, wait_until
 
 pytestmark = pytest.mark.service
 
@@ -90,12 +92,13 @@ def contents(world, folders):
                         yield full, file.read()
 
 
-def memory(world):
-    """What root can read of the service; memory that even root cannot read is left out, and the
-    terabytes of a sanitizer, which keeps what was freed besides."""
-    pid, data = world.service_pid(), []
-    if world.sanitized:
+def memory(world, pid=None):
+    """What root can read of the service, or of another process; memory that even root cannot read is left out,
+    and the terabytes of a sanitizer, which keeps what was freed besides."""
+    data = []
+    if world.sanitized and not pid:
         return data
+    pid = pid or world.service_pid()
     with open(world.path(f'/proc/{pid}/maps'), encoding='utf-8') as maps, \
             open(world.path(f'/proc/{pid}/mem'), 'rb', buffering=0) as file:
         for line in maps:
@@ -109,8 +112,20 @@ def memory(world):
     return data
 
 
+def forms(needle):
+    """As it is, in hex, and in base64 whatever stands before it."""
+    plain = needle if isinstance(needle, bytes) else needle.encode()
+    yield plain
+    yield plain.hex().encode()
+    yield plain.hex().upper().encode()
+    for before in range(3):
+        whole = base64.b64encode(b' ' * before + plain)
+        yield whole[(before * 8 + 5) // 6:-4]
+
+
 def holders(pairs, needles):
-    return [(name, needle) for name, data in pairs for needle in needles if needle.encode() in data]
+    looked_for = [(needle, form) for needle in needles for form in forms(needle)]
+    return [(name, needle) for name, data in pairs for needle, form in looked_for if form in data]
 
 
 def use_command_line(world, first, changed, wrong):
@@ -169,6 +184,124 @@ def test_a_secret_is_nowhere(world):
     assert not holders(found, needles)
 
 
+# A program that stays. No value becomes an object of Python, which wipes nothing.
+HOST = r"""
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+libc.calloc.restype = ctypes.c_void_p
+SIZE = %d
+def take():
+    place = libc.calloc(1, SIZE + 1)
+    assert libc.read(0, ctypes.c_void_p(place), SIZE) == SIZE
+    return place
+def wipe(place):
+    libc.explicit_bzero(ctypes.c_void_p(place), SIZE)
+"""
+STAY = """
+print(os.getpid(), *results, flush=True)
+time.sleep(600)
+"""
+PAM_HOST = HOST + r"""
+pam = ctypes.CDLL('libpam.so.0')
+CONVERSE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p),
+                            ctypes.c_void_p)
+@CONVERSE
+def converse(count, messages, responses, data):
+    response = libc.calloc(count, 16)  # char *, int
+    ctypes.c_void_p.from_address(response).value = take()
+    responses[0] = response
+    return 0
+class Conversation(ctypes.Structure):
+    _fields_ = [('converse', CONVERSE), ('data', ctypes.c_void_p)]
+handle, conversation = ctypes.c_void_p(), Conversation(converse, None)
+assert pam.pam_start(b'canary', b'alice', ctypes.byref(conversation), ctypes.byref(handle)) == 0
+results = [pam.pam_authenticate(handle, 0), pam.pam_acct_mgmt(handle, 0)]
+""" + STAY
+LIBRARY_HOST = HOST + r"""
+library = ctypes.CDLL('libmastersecret.so.0')
+class Field(ctypes.Structure):
+    _fields_ = [('label', ctypes.c_char_p), ('value', ctypes.c_void_p), ('length', ctypes.c_size_t),
+                ('masked', ctypes.c_int)]
+context, found, matches, place = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int(), take()
+results = [library.mastersecret_new(ctypes.byref(context))]
+field = Field(b'password', place, SIZE, 1)
+results.append(library.mastersecret_set_mapping(context, b'erp', None, b'BOB-LIBRARY', ctypes.byref(field),
+                                                ctypes.c_size_t(1), None))
+results.append(library.mastersecret_lookup(context, b'erp', None, None, ctypes.c_size_t(0), ctypes.byref(found)))
+library.mastersecret_credentials_free(found)
+results.append(library.mastersecret_verify(context, b'erp', None, None, ctypes.c_void_p(place),
+                                           ctypes.c_size_t(SIZE), ctypes.byref(matches)))
+results.append(1 - matches.value)
+wipe(place)
+""" + STAY
+
+
+def stays(world, code, needle, user='root'):
+    """Runs a host that gets the needle on its standard input; its pid and what it said."""
+    with_size = code.replace('%d', str(len(needle)))
+    host = subprocess.Popen(world.command(['/usr/bin/python3', '-c', with_size], user),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    host.stdin.write(needle)
+    host.stdin.close()
+    pid, *results = map(int, host.stdout.readline().split())
+    return host, pid, results
+
+
+def test_a_captured_password_is_nowhere(world):
+    """What somebody typed to a program with capture, and what a program of a user's gave and got: not in that program
+    1 s later, and nowhere else."""
+    typed, given = needles = canaries(2)
+    world.run(['mastersecret', 'app', 'create', 'erp', '--users', 'clerks', '--field', 'user',
+               '--field', 'password:masked', '--enable'])
+    world.run(['mastersecret', 'map', 'set', 'erp', '--external', 'A', '--stdin'], user='alice', input='first')
+    world.run('chpasswd', input=f'alice:{typed}\n')
+    stack = world.read('/usr/share/doc/mastersecret/pam/su-capture')
+    world.write('/etc/pam.d/canary', ''.join(line for line in stack.splitlines(True) if 'rootok' not in line))
+    watch = Watch(world, needles)
+    hosts = [stays(world, PAM_HOST, typed), stays(world, LIBRARY_HOST, given, 'bob')]
+    assert [results for _, _, results in hosts] == [[0, 0], [0] * 5]
+    time.sleep(1)
+    for host, pid, _ in hosts:
+        image = memory(world, pid)
+        # It is this program's memory that was read, all of it.
+        assert holders(image, ['explicit_bzero'])
+        assert not holders(image, needles), [(name, needle) for name, needle in holders(image, needles)]
+        world.run(f'kill {pid}')
+        host.wait()
+        host.stdout.close()
+    assert not holders(memory(world), needles)
+    assert world.run(['mastersecret', 'get', 'erp'], user='alice').stdout == typed
+    assert world.run(['mastersecret', 'get', 'erp'], user='bob').stdout == given
+    capture, seen = watch.end()
+    assert "['control']" in seen, seen
+    assert not holders([(CAPTURE, capture), *contents(world, FOLDERS)], needles)
+
+
+def long_lived_keys(world):
+    """Out of the keyring as a second reader of the format opens it; and the realm's id, which is no secret."""
+    sys.path.insert(0, f'{SOURCE}/tests/format')
+    import reader  # pylint: disable=import-outside-toplevel,import-error
+    files = {}
+    for name in ('keyring', 'keyfile'):
+        with open(world.path(f'{world.state}/{name}'), 'rb') as file:
+            files[name] = file.read()
+    content = reader.parse_content(reader.read_keyring(files['keyring'], {1: files['keyfile']}))
+    secrets = [row['secret'] for row in content['generations'].values()]
+    return secrets + [content['log key'], content['name key'], content['host key'][1], files['keyfile']], content['realm']
+
+
+def test_long_lived_keys_are_hidden_from_root(world):
+    """Root may read the process, and so dump it; keys are in memory that the kernel shows to nobody else."""
+    world.start_service()
+    keys, realm = long_lived_keys(world)
+    assert len(keys) == 5 and all(len(key) >= 32 for key in keys)
+    if 'memfd_secret' not in world.run('mastersecret status').stdout:
+        pytest.skip('the kernel has no memfd_secret')
+    image = memory(world)
+    assert world.sanitized or holders(image, [realm])
+    assert not holders(image, keys)
+
+
 def test_passphrases_are_nowhere(make_world):
     new = make_world(generate=False)
     needles = canaries(2)
@@ -207,6 +340,20 @@ def test_what_a_stolen_disk_shows(world):
     assert not holders(found, needles)
 
 
+def test_what_a_stolen_disk_with_a_key_file_shows(world, make_world):
+    """Everything: the folder, brought to another machine, opens there without anybody being asked."""
+    world.run(['mastersecret', 'app', 'create', 'erp', '--users', 'clerks', '--field', 'user',
+               '--field', 'password:masked', '--enable'])
+    world.run(['mastersecret', 'map', 'set', 'erp', '--external', 'A', '--stdin'], user='alice', input='stolen')
+    world.kill_service('TERM')
+    thief = make_world(generate=False)
+    if thief.service_pid():
+        thief.kill_service('TERM')
+    with subprocess.Popen(world.command(['tar', '-C', world.state, '-c', '.']), stdout=subprocess.PIPE) as disk:
+        subprocess.run(thief.command(['tar', '-C', thief.state, '-xp']), stdin=disk.stdout, check=True)
+    assert thief.run(['mastersecret', 'get', 'erp', '--user', 'alice']).stdout == 'stolen'
+
+
 def test_no_core_and_no_look_into_the_process(world):
     needle = canaries(1)[0]
     world.run(['mastersecret', 'app', 'create', 'erp', '--users', 'clerks', '--field', 'user',
@@ -222,7 +369,8 @@ def test_no_core_and_no_look_into_the_process(world):
                          f'ls /proc/{pid}/{name} && setpriv --reuid mastersecret --regid mastersecret '
                          f'--clear-groups head -c 1 /proc/{pid}/{name}', check=False).returncode
     begin, folder = time.time(), os.readlink(world.path(f'/proc/{pid}/cwd'))
-    world.run(f'ulimit -c unlimited; kill -ABRT {pid}')
+    # Root may give it a limit again; the kernel still writes none of what is not dumpable.
+    world.run(f'prlimit --pid {pid} --core=unlimited:unlimited; kill -ABRT {pid}')
     wait_until(lambda: not os.path.exists(world.path(f'/proc/{pid}')), 'the service to end')
     new = world.run(f'find {folder} -maxdepth 1 -newerct @{begin:.0f} -name "*core*" -type f -size +0').stdout
     assert new == ''

@@ -193,16 +193,6 @@ def test_pages_are_well_formed_and_refer_to_what_is_there(page):
             assert f'{name}.{section}' in ours, f'{name}({section})'
 
 
-def test_threat_model_names_tests_that_exist():
-    text = text_of(f'{SOURCE}/doc/THREAT-MODEL')
-    named = [name for group in re.findall(r'\[((?:unit|pam|system)/[^\]]*)\]', text)
-             for name in re.split(r',\s*', group)]
-    assert len(named) > 15
-    for name in named:
-        path = f'{SOURCE}/tests/{name}'
-        assert os.path.exists(path) or os.path.exists(f'{path}.c'), name
-
-
 def test_readme_refers_to_what_is_there():
     for name in re.findall(r'`(doc/[\w./-]+)`', README):
         if not name.startswith('doc/mastersecret/'):

@@ -65,7 +65,7 @@ static void test_failure_is_sticky(void **state)
     assert_false(cursor_at_end(&reader));
 }
 
-static void test_block_above_maximum(void **state)
+static void test_oo7_length_caps_before_allocation(void **state)
 {
     struct cursor reader = cursor_reader("\3\0\0\0abc", 7);
     size_t length = 99;
@@ -140,7 +140,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_little_endian),
         cmocka_unit_test(test_failure_is_sticky),
-        cmocka_unit_test(test_block_above_maximum),
+        cmocka_unit_test(test_oo7_length_caps_before_allocation),
         cmocka_unit_test(test_block_longer_than_the_rest),
         cmocka_unit_test(test_every_truncation_fails),
         cmocka_unit_test(test_writer_is_bounded),

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/domain/mapping_internal.h"
+#include "dbus-service/domain/realm_internal.h"
 #include "tests/unit/domain_fixture.h"
 
 #include <errno.h>
@@ -503,6 +504,34 @@ static void test_list_beside_a_damaged_mapping(void **state)
     domain_teardown(&domain);
 }
 
+/* kviklet#575: what could not be authenticated is never written again under a good seal. */
+static void test_kviklet_575_nothing_damaged_is_stored_again(void **state)
+{
+    const struct account_name alice = account_of("user:alice");
+    const struct application *erp;
+    struct result result = {0};
+    struct failure failure = {0};
+    struct record_key key;
+    struct domain domain;
+    struct log_head before, after;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "x"), 0);
+    mapping_key(&key, erp->id, &alice);
+    domain_damage(&domain, &key);
+    log_head(realm_log(domain.realm), &before);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), ERROR_DAMAGED);
+    assert_int_equal(mapping_set_state(domain.realm, erp, &alice, MAPPING_DISABLED, 0, on_written,
+                                       &result, &failure), ERROR_DAMAGED);
+    assert_int_equal(mapping_delete(domain.realm, erp, &alice, on_written, &result, &failure),
+                     ERROR_DAMAGED);
+    log_head(realm_log(domain.realm), &after);
+    assert_int_equal(after.revision, before.revision);
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_beside_a_damaged_mapping),
+        cmocka_unit_test(test_kviklet_575_nothing_damaged_is_stored_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

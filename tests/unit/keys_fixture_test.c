@@ -70,7 +70,7 @@ static struct keyring *open_slot(enum slot_kind kind)
     return keyring;
 }
 
-static void test_keyring(void **state)
+static void test_openbao_2230_slots_of_every_format_open(void **state)
 {
     for (unsigned i = SLOT_KEYFILE; i <= SLOT_PASSPHRASE; i++) {
         struct keyring *keyring = open_slot((enum slot_kind)i);
@@ -117,7 +117,7 @@ static void test_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keyring),
+        cmocka_unit_test(test_openbao_2230_slots_of_every_format_open),
         cmocka_unit_test(test_backup),
         cmocka_unit_test(test_records),
     };

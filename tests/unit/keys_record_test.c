@@ -123,7 +123,7 @@ static bool outcome_fits(size_t byte, uint8_t bit, int outcome)
     return outcome == RECORD_FORGED;
 }
 
-static void test_every_bit_and_length(void **state)
+static void test_kviklet_575_every_bit_and_length(void **state)
 {
     struct record_key key = mapping_key("alice");
     struct sealed sealed = seal(keyring, &key, 3, "a value worth guarding");
@@ -306,7 +306,7 @@ static randombytes_implementation stuck = {
     .buf = stuck_buf,
 };
 
-static void test_hedged_nonce(void **state)
+static void test_kms_v2_nonce_with_a_stuck_generator(void **state)
 {
     struct record_key alice = mapping_key("alice"), bob = mapping_key("bob");
     struct sealed sealed[6];
@@ -337,13 +337,13 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_tombstone),
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_every_bit_and_length),
+        cmocka_unit_test(test_kviklet_575_every_bit_and_length),
         cmocka_unit_test(test_swapped),
         cmocka_unit_test(test_relabelled_version),
         cmocka_unit_test(test_other_realm),
         cmocka_unit_test(test_tombstone_with_value),
         cmocka_unit_test(test_generations),
-        cmocka_unit_test(test_hedged_nonce),
+        cmocka_unit_test(test_kms_v2_nonce_with_a_stuck_generator),
     };
 
     return cmocka_run_group_tests(tests, make_keyring, drop_keyring);

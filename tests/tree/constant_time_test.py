@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenBao GHSA-34fc (a token compared in variable time): in the files through whose hands values, keys and
+passphrases go, whatever compares bytes is one of the comparisons listed here, none of which sees a secret; and
+the objects that compare secrets refer to nothing but sodium_memcmp. Runs in the build folder."""
+import glob
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMPARES = r"(?<!sodium_)\b(?:memcmp|bcmp|strn?cmp|strn?casecmp|strstr|memmem)\("
+# Files with secrets in them -> the comparisons in each, by how they begin.
+FILES = {
+    "common/secret.c": [],
+    "common/secret_pipe.c": [],
+    "client/credentials.c": ["strcmp(field->label"],
+    "client/request.c": [],
+    "dbus-service/bus/interface_credentials.c": [],
+    "dbus-service/bus/interface_secret.c": [],
+    "dbus-service/bus/descriptors.c": ["strcmp(set->items[i].name", "strcmp(*name"],
+    "dbus-service/domain/mapping.c": ["strcmp(present->external_user", "strcmp(application->users.names[i]"],
+    "dbus-service/domain/mapping_value.c": ['strncmp(text, "user:"', 'strncmp(text, "group:"'],
+    "dbus-service/domain/realm_record.c": ["memcmp(held, key"],  # the key of a record, not a key
+    "pam_module/authenticate.c": [],
+    "pam_module/capture.c": ["strcmp(user, kept->user)"],
+}
+# All of keys/: format marks, realm, fingerprints, ciphertext, names of slots.
+KEYS = ["memcmp(magic, MAGIC", "memcmp(keyring->realm", "memcmp(file->realm",
+        "memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE)", "memcmp(found->bytes, bytes->bytes",
+        "strcmp(slot_types[i].name"]
+# Objects -> what they must refer to; they refer to none of the others.
+OBJECTS = {
+    "dbus-service/keys/libservice_la-equal.o": "sodium_memcmp",
+    "dbus-service/bus/libservice_la-interface_credentials.o": "secret_equal",
+}
+
+
+def source(path, allowed):
+    """The comparisons that nobody has looked at, and those of the table that are gone."""
+    left = set(allowed)
+    for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+        for match in re.finditer(COMPARES, line):
+            known = [text for text in allowed if line[match.start():].startswith(text)]
+            left -= set(known)
+            if not known:
+                yield f"{path}:{number}: {line.strip()}"
+    if path in FILES:
+        yield from (f"{path}: {text} is not there any more" for text in sorted(left))
+
+
+def symbols(path, wanted):
+    objects = glob.glob(path) or glob.glob(path.replace("libservice_la", ".libs/libservice_la"))
+    if not objects:
+        yield f"{path} is not in this folder"
+        return
+    lines = subprocess.run(["nm", "-u", objects[0]], check=True, stdout=subprocess.PIPE, text=True).stdout
+    used = {line.split()[-1].split("@")[0] for line in lines.splitlines()}
+    if wanted not in used:
+        yield f"{path} does not use {wanted}"
+    yield from (f"{path} uses {name}" for name in sorted(used)
+                if name != wanted and re.search(r"(mem|b|str|strn)cmp$|strstr|memmem", name))
+
+
+def main():
+    found = []
+    for path, allowed in FILES.items():
+        found += source(path, allowed)
+    for path in sorted(ROOT.glob("dbus-service/keys/*.c")):
+        found += source(str(path.relative_to(ROOT)), KEYS)
+    for path, wanted in OBJECTS.items():
+        found += symbols(path, wanted)
+    print("\n".join(found + [f"{len(found)} findings"]))
+    return 1 if found else 0
+
+
+sys.exit(main())
