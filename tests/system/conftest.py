@@ -15,6 +15,11 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 BUILD = os.environ.get('MS_BUILD', os.path.join(SOURCE, 'build'))
 TOOL = os.path.join(SOURCE, 'tests', 'world', 'world')
 
+sys.path.insert(0, os.path.dirname(TOOL))
+sys.dont_write_bytecode = True
+
+import enter  # noqa: E402
+
 
 class World:
     """A running world; see tests/world/world for what is in it."""
@@ -80,7 +85,7 @@ class World:
 
     def command(self, arguments, user='root'):
         """The argument vector that runs arguments in the world, for a Popen of one's own."""
-        return [TOOL, 'exec', '--user', user, str(self.pid), *arguments]
+        return enter.arguments(self.pid, user, arguments)
 
     def run(self, command, user='root', input=None, check=True, timeout=60, **options):
         """Runs command (a list, or a string for the shell) and returns the CompletedProcess, with
