@@ -44,7 +44,7 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_calls_fuzz_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_calls_fuzz_LDFLAGS = $(fuzz_ldflags) $(nss_wrap) \
     -Wl,--wrap=connect,--wrap=crypto_pwhash,--wrap=fdatasync,--wrap=getsockopt \
-    -Wl,--wrap=journal_start_run,--wrap=uv_signal_start,--wrap=uv_timer_start
+    -Wl,--wrap=journal_start_run,--wrap=stat,--wrap=uv_signal_start,--wrap=uv_timer_start
 %C%_calls_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(UV_LIBS)
 %C%_config_fuzz_SOURCES = %D%/config_fuzz.c $(fuzz_folder) $(fuzz_driver)
 %C%_config_fuzz_LDFLAGS = $(fuzz_ldflags)
