@@ -162,6 +162,18 @@ def test_cockpit_15662_omarchy_8747_two_lines_cost_two_deadlines_at_most(erp, us
     assert {program: seconds for program, seconds in longer.items() if seconds > limit} == {}
 
 
+@pytest.mark.parametrize('kind, let_in', (('account', ('sshd publickey',)), ('session', ())))
+def test_a_stopped_service_keeps_out_where_that_is_asked_for(erp, kind, let_in):
+    """With a key nothing was typed, so there is nothing to store and no call."""
+    mode = {'account': 'capture', 'session': 'env'}[kind]
+    line = f'{kind:9} optional    pam_mastersecret.so mode={mode} application=erp'
+    strict = line.replace('optional', 'required') + ' unavailable=fail'
+    login_programs.stacks(erp, 'capture', (line, strict), programs=SESSIONS)
+    with stopped(erp):
+        attempts = log_in(erp, LOCAL)
+    assert {program for program in SESSIONS if attempts[program].said} == set(let_in)
+
+
 # ---- passwd ----
 
 class Change(NamedTuple):
