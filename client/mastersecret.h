@@ -67,6 +67,7 @@ enum mastersecret_error {
     MASTERSECRET_OUT_OF_MEMORY = 34,
     MASTERSECRET_UNREACHABLE = 35,
     MASTERSECRET_TIMED_OUT = 36,
+    MASTERSECRET_ALREADY_UNSEALED = 37,
 };
 
 /* What an error means, and what to do about it; never NULL. */

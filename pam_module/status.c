@@ -91,6 +91,7 @@ int status_of_error(enum mastersecret_error error, enum entry_point entry,
     case MASTERSECRET_BAD_DESCRIPTOR:
     case MASTERSECRET_TOO_LARGE:
     case MASTERSECRET_ALREADY_CONFIGURED:
+    case MASTERSECRET_ALREADY_UNSEALED:
     case MASTERSECRET_APPLICATION_EXISTS:
     case MASTERSECRET_FIELD_EXISTS:
     case MASTERSECRET_MAPPING_EXISTS:

@@ -607,7 +607,7 @@ static int check_unseal(const struct realm *realm, const struct secret *passphra
     if (realm->state == REALM_UNCONFIGURED)
         return failure_set(failure, ERROR_UNCONFIGURED, NULL);
     if (realm->state != REALM_SEALED)
-        return failure_set(failure, ERROR_ALREADY_CONFIGURED, "the service is unsealed already (%s)",
+        return failure_set(failure, ERROR_ALREADY_UNSEALED, "the service is unsealed already (%s)",
                            realm_state_name(realm->state));
     if (passphrase && !passphrase_fits(passphrase))
         return failure_set(failure, ERROR_WRONG_PASSPHRASE, NULL);

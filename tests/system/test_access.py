@@ -112,7 +112,7 @@ ROWS = {
         ROOT, 'Secret', 'Generate', 'sssa{sh}', 'keyfile', '', '', fds()), 'InvalidArgument'),
     'Secret.Seal': lambda door: door.attempt(ROOT, 'Secret', 'Seal', ''),
     'Secret.Unseal': lambda door: wanted(door.attempt(ROOT, 'Secret', 'Unseal', 'a{sh}', fds()),
-                                         'AlreadyConfigured'),
+                                         'AlreadyUnsealed'),
     'Secret Generations': own_property(ROOT, 'Secret', 'Generations'),
     'Applications.Create': lambda door: create(door, f'made-by-{os.urandom(4).hex()}'),
     'Applications.List': lambda door: door.attempt(ROOT, 'Applications', 'List', 'su', '', dbus.UInt32(0)),

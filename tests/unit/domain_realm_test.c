@@ -96,7 +96,7 @@ static void test_life(void **state)
     assert_int_equal(keyring_active_generation(realm_keyring(domain.realm)), 1);
     assert_int_equal(domain_generate(&domain, SLOT_KEYFILE, PASSPHRASE, &result, &failure),
                      ERROR_ALREADY_CONFIGURED);
-    assert_int_equal(unseal(&domain, NULL, &result), ERROR_ALREADY_CONFIGURED);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_ALREADY_UNSEALED);
     domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
     assert_int_equal(seal(&domain), 0);
     assert_refused(&domain, ERROR_SEALED);
