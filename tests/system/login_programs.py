@@ -14,7 +14,7 @@ from conftest import wait_until
 SAMPLES = '/usr/share/doc/mastersecret/pam'
 SECRET = "Tr0ub4dor&3 'canary'"
 ASKPASS = '/usr/local/libexec/askpass'
-KEY = '/root/.ssh/id_ed25519'
+KEY = '/etc/ssh/user_key'
 POSTGRES = '/tmp/postgresql'
 
 # What runs in the world to type at a terminal of its own: a list of (what to wait for, what to type
@@ -69,8 +69,8 @@ def furnish(world):
 def start_sshd(world):
     world.run(['install', '-d', '/run/sshd', '/usr/local/libexec'])
     world.write(ASKPASS, '#!/bin/sh\nprintf "%s\\n" "$PASSWORD"\n', 0o755)
-    world.run(f'install -d -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f {KEY} && '
-              f'cp {KEY}.pub /etc/ssh/keys && cp {KEY} /etc/ssh/host_key')
+    world.run(f'ssh-keygen -q -t ed25519 -N "" -f {KEY} && cp {KEY}.pub /etc/ssh/keys && '
+              f'cp {KEY} /etc/ssh/host_key')
     world.write('/etc/ssh/world_config', '''ListenAddress 127.0.0.1
 HostKey /etc/ssh/host_key
 AuthorizedKeysFile /etc/ssh/keys
@@ -109,11 +109,6 @@ def _run(world, arguments, user='root', **options):
     return (done.stdout if done.returncode == 0 else ''), done.stderr
 
 
-def terminal(world, command, steps, end='$^', user='root', seconds=40):
-    talk = {'command': command, 'steps': steps, 'end': end, 'seconds': seconds}
-    return world.run(['/usr/bin/python3', '-c', TERMINAL], user=user, input=json.dumps(talk)).stdout
-
-
 def su(world, user, password, command, *options):
     return _run(world, ['su', *options, user, '-c', command], user='dave', input=password + '\n')
 
@@ -134,8 +129,9 @@ def sudo(world, user, password, command):
 def login(world, user, password, command):
     # What is typed is echoed, and must not look like the answer.
     typed = f"echo '<''<'\"$({command})\"'>''>'; exit"
-    said = terminal(world, ['login', user], [('assword: ', password), (r'[$#] $', typed)],
-                    'Login incorrect|failure|<<[^>]*>>')
+    talk = {'command': ['login', user], 'seconds': 40, 'end': 'Login incorrect|<<[^>]*>>',
+            'steps': [('assword: ', password), (r'[$#] $', typed)]}
+    said = world.run(['/usr/bin/python3', '-c', TERMINAL], input=json.dumps(talk)).stdout
     found = re.search('<<(.*)>>', said, re.S)
     return (found[1].replace('\r', '') + '\n' if found else ''), said.split('world login:')[0].strip()
 
