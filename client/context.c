@@ -186,6 +186,9 @@ static enum mastersecret_error open_door(struct mastersecret *context, const cha
     enum mastersecret_error error =
         connection_open(address, is_bus, deadline, message, &context->connection);
 
+    /* What the environment says wrongly is no argument of the caller's. */
+    if (error == MASTERSECRET_INVALID_ARGUMENT && !context->address)
+        error = MASTERSECRET_UNREACHABLE;
     return error == MASTERSECRET_OK ? error : context_refuse(context, error, "%s", message);
 }
 

@@ -6,6 +6,7 @@
 #define COMMON_DESCRIPTOR_H
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Takes a new descriptor over, or -1 with its errno, and returns it above 2. To be called before it
@@ -19,6 +20,24 @@ static inline int descriptor_above_standard(int fd)
     above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(fd);
     return above;
+}
+
+enum { DESCRIPTORS_STANDARD = STDERR_FILENO + 1 };
+
+/* For what cannot be moved before it matters: fills the places below 3 that are free, with sockets
+ * that nothing can be printed to. */
+static inline void descriptors_fill(int ret_fillers[DESCRIPTORS_STANDARD])
+{
+    for (int fd = 0; fd < DESCRIPTORS_STANDARD; fd++)
+        ret_fillers[fd] =
+            fcntl(fd, F_GETFD) < 0 ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+}
+
+static inline void descriptors_unfill(const int fillers[DESCRIPTORS_STANDARD])
+{
+    for (int fd = 0; fd < DESCRIPTORS_STANDARD; fd++)
+        if (fillers[fd] >= 0)
+            close(fillers[fd]);
 }
 
 #endif

@@ -28,20 +28,21 @@ static int ensure_room(int fd)
     return errno == EPERM ? PIPE_NO_ROOM : -errno;
 }
 
-/* See descriptor.h. What was printed into the pipe before it was out of reach would be taken for a
- * value, so then there is no pipe. */
-static int move_above_standard(int fds[2])
+/* See descriptor.h: what is printed into a pipe would be taken for a value. */
+static int open_above_standard(int ret_fds[2])
 {
-    bool exposed = fds[0] <= STDERR_FILENO || fds[1] <= STDERR_FILENO;
-    int queued = 0;
+    int fillers[DESCRIPTORS_STANDARD];
+    int r;
 
-    fds[0] = descriptor_above_standard(fds[0]);
-    fds[1] = fds[0] < 0 ? fds[1] : descriptor_above_standard(fds[1]);
-    if (fds[0] < 0 || fds[1] < 0)
-        return -errno;
-    if (exposed && (ioctl(fds[0], FIONREAD, &queued) < 0 || queued > 0))
-        return -EIO;
-    return 0;
+    descriptors_fill(fillers);
+    r = pipe2(ret_fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
+    descriptors_unfill(fillers);
+    if (r < 0 || (ret_fds[0] > STDERR_FILENO && ret_fds[1] > STDERR_FILENO))
+        return r;
+    /* Another thread emptied one of the places meanwhile. */
+    close(ret_fds[1]);
+    close(ret_fds[0]);
+    return -EAGAIN;
 }
 
 int secret_pipe_init(struct secret_pipe *pipe)
@@ -49,14 +50,15 @@ int secret_pipe_init(struct secret_pipe *pipe)
     int fds[2];
     int r;
 
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    r = move_above_standard(fds);
-    if (r == 0)
-        r = ensure_room(fds[1]);
+    do
+        r = open_above_standard(fds);
+    while (r == -EAGAIN);
+    if (r < 0)
+        return r;
+    r = ensure_room(fds[1]);
     if (r < 0) {
-        cleanup_close_fd(&fds[0]);
-        cleanup_close_fd(&fds[1]);
+        close(fds[0]);
+        close(fds[1]);
         return r;
     }
     *pipe = (struct secret_pipe){ .read_fd = fds[0], .write_fd = fds[1] };

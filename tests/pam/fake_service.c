@@ -495,6 +495,7 @@ static void serve(int ready)
     if (!server)
         errx(1, "fake service: %s", error.message);
     chmod(DIRECT_SOCKET_PATH, 0666);
+    signal(SIGPIPE, SIG_IGN); /* a caller may have gone when its pipe is written to */
     memset(long_value, 'x', sizeof(long_value));
     dbus_server_set_new_connection_function(server, take_connection, NULL, NULL);
     dbus_server_set_watch_functions(server, watch_add, watch_remove, watch_toggled, NULL, NULL);

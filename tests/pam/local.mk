@@ -6,6 +6,7 @@ if HAVE_CMOCKA
 pam_tests = \
     %D%/pam_codes_test \
     %D%/pam_deadline_test \
+    %D%/pam_host_test \
     %D%/pam_modes_test \
     %D%/pam_module_test
 check_PROGRAMS += $(pam_tests)
@@ -31,6 +32,9 @@ pam_test_libs = common/libcommon.la $(CMOCKA_LIBS) $(DBUS_LIBS) $(PAM_LIBS)
 %C%_pam_deadline_test_SOURCES = %D%/pam_deadline_test.c $(pam_test_stage)
 %C%_pam_deadline_test_CPPFLAGS = $(pam_test_cppflags)
 %C%_pam_deadline_test_LDADD = $(pam_test_libs)
+%C%_pam_host_test_SOURCES = %D%/pam_host_test.c %D%/host_state.c %D%/host_state.h $(pam_test_stage)
+%C%_pam_host_test_CPPFLAGS = $(pam_test_cppflags)
+%C%_pam_host_test_LDADD = $(pam_test_libs) -ldl -lm
 %C%_pam_module_test_SOURCES = %D%/pam_module_test.c $(pam_test_stage)
 %C%_pam_module_test_CPPFLAGS = $(pam_test_cppflags)
 %C%_pam_module_test_LDADD = $(pam_test_libs) -ldl

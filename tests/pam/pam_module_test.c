@@ -373,126 +373,7 @@ static void test_debug_never_logs_a_value(void **state)
     assert_null(strstr(log, "canary"));
 }
 
-/* ---- What belongs to the host process ---- */
-
-struct host {
-    struct {
-        int fd;
-        dev_t device;
-        ino_t inode;
-    } fds[256];
-    size_t count;
-    struct {
-        void (*handler)(int);
-        int flags;
-        char masked[NSIG]; /* the C library leaves the rest of a sigset_t as it was */
-    } actions[NSIG];
-    char blocked[NSIG];
-    char locale[256];
-    char folder[4096];
-    char environment[16384];
-    mode_t mask;
-};
-
-static void list_fds(struct host *host)
-{
-    struct stat status;
-
-    host->count = 0;
-    for (int fd = 0; fd < 256; fd++)
-        if (fstat(fd, &status) == 0) {
-            host->fds[host->count].fd = fd;
-            host->fds[host->count].device = status.st_dev;
-            host->fds[host->count++].inode = status.st_ino;
-        }
-}
-
-static void list_signals(const sigset_t *set, char *ret_members)
-{
-    for (int number = 1; number < NSIG; number++)
-        ret_members[number] = (char)sigismember(set, number);
-}
-
-static void host_read(struct host *host)
-{
-    struct sigaction action;
-    sigset_t blocked;
-
-    memset(host, 0, sizeof(*host));
-    list_fds(host);
-    for (int number = 1; number < NSIG; number++)
-        if (sigaction(number, NULL, &action) == 0) {
-            host->actions[number].handler = action.sa_handler;
-            host->actions[number].flags = action.sa_flags;
-            list_signals(&action.sa_mask, host->actions[number].masked);
-        }
-    sigprocmask(SIG_BLOCK, NULL, &blocked);
-    list_signals(&blocked, host->blocked);
-    snprintf(host->locale, sizeof(host->locale), "%s", setlocale(LC_ALL, NULL));
-    assert_non_null(getcwd(host->folder, sizeof(host->folder)));
-    for (char **entry = environ; *entry; entry++) {
-        size_t used = strlen(host->environment);
-
-        snprintf(host->environment + used, sizeof(host->environment) - used, "%s\n", *entry);
-    }
-    host->mask = umask(0);
-    umask(host->mask);
-}
-
-static void test_host_state_is_left_alone(void **state)
-{
-    static struct host before, after;
-    static const char *const lines[] = { VERIFY " debug timeout=300",
-                                         AUTHTOK " debug timeout=300",
-                                         CAPTURE " debug unavailable=fail timeout=300",
-                                         ENV " debug timeout=300",
-                                         EXTERNAL " debug timeout=300",
-                                         VERIFY " nullok" };
-
-    setlocale(LC_ALL, "C.UTF-8");
-    umask(027);
-    for (int stopped = 0; stopped < 2; stopped++) {
-        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-            stage_reveal_all("t", lines[i]);
-            host_read(&before);
-            run_everything("t", "alice", FAKE_PASSWORD);
-            run_everything("t", "alice", "wrong");
-            run_everything("t", "stranger", "wrong");
-            host_read(&after);
-            assert_memory_equal(&before, &after, sizeof(before));
-        }
-        if (!stopped)
-            fake_pause(service);
-    }
-    umask(022);
-}
-
-static void *authenticate_often(void *data)
-{
-    intptr_t wrong = 0;
-
-    for (int i = 0; i < 20; i++) {
-        wrong += stage_authenticate("v", "alice", FAKE_PASSWORD) != PAM_SUCCESS;
-        wrong += stage_authenticate("v", "alice", "wrong") != PAM_AUTH_ERR;
-        wrong += stage_authenticate("a", "alice", "typed") != IGNORED;
-    }
-    return (void *)wrong;
-}
-
-static void test_threads(void **state)
-{
-    pthread_t threads[8];
-    void *wrong;
-
-    stage_reveal("v", 0, VERIFY " timeout=20000");
-    stage_reveal("a", 1, AUTHTOK " timeout=20000");
-    for (size_t i = 0; i < 8; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, authenticate_often, NULL), 0);
-    for (size_t i = 0; i < 8; i++) {
-        assert_int_equal(pthread_join(threads[i], &wrong), 0);
-        assert_null(wrong);
-    }
-}
+/* ---- The host process (see pam_host_test.c) ---- */
 
 static int exit_status_of(pid_t pid)
 {
@@ -515,32 +396,6 @@ static void test_fork(void **state)
         assert_int_equal(exit_status_of(pid), i % 2 ? PAM_SUCCESS : PAM_AUTH_ERR);
     }
     assert_int_equal(stage_authenticate("v", "alice", FAKE_PASSWORD), PAM_SUCCESS);
-}
-
-static void test_standard_descriptors_closed(void **state)
-{
-    pid_t pid;
-
-    stage_reveal("v", 0, VERIFY " debug");
-    stage_reveal("a", 1, AUTHTOK " debug");
-    pid = fork();
-    if (pid == 0) {
-        for (int fd = 0; fd < 3; fd++)
-            close(fd);
-        if (stage_authenticate("v", "alice", FAKE_PASSWORD) != PAM_SUCCESS)
-            _exit(1);
-        if (stage_authenticate("v", "alice", "wrong") != PAM_AUTH_ERR)
-            _exit(2);
-        if (stage_authenticate("a", "alice", "typed") != IGNORED)
-            _exit(3);
-        for (int fd = 0; fd < 3; fd++)
-            if (fcntl(fd, F_GETFD) >= 0)
-                _exit(4);
-        _exit(0);
-    }
-    assert_int_equal(exit_status_of(pid), 0);
-    stage_authtok(text, sizeof(text));
-    assert_string_equal(text, FAKE_PASSWORD);
 }
 
 static void test_unprivileged(void **state)
@@ -709,10 +564,7 @@ int main(void)
         WITH_SERVICE(test_a_bad_line_refuses_everywhere),
         WITH_SERVICE(test_options_from_a_file),
         WITH_SERVICE(test_debug_never_logs_a_value),
-        WITH_SERVICE(test_host_state_is_left_alone),
-        WITH_SERVICE(test_threads),
         WITH_SERVICE(test_fork),
-        WITH_SERVICE(test_standard_descriptors_closed),
         WITH_SERVICE(test_unprivileged),
         WITH_SERVICE(test_signals_during_the_call),
         cmocka_unit_test(test_exports_only_the_six),
