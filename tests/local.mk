@@ -144,7 +144,8 @@ CLEANFILES += system.xml
 # More kills than check-system has time for; `make check-kill MS_KILLS=2000`, MS_KILL_SEED=N repeats.
 MS_KILLS = 600
 check-kill: stage
-	MS_BUILD=$(abs_builddir) MS_KILLS=$(MS_KILLS) $(PYTEST) -q -s $(SYSTEM_TESTS)/test_kill.py
+	MS_BUILD=$(abs_builddir) MS_KILLS=$(MS_KILLS) $(PYTEST) -q -s $(SYSTEM_TESTS)/test_kill.py \
+	    $(SYSTEM_TESTS)/test_steps.py $(SYSTEM_TESTS)/test_power.py
 
 # Every byte of what a clean stop leaves; `check` leaves most zeros out.
 check-bytes: check-programs

@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The mastersecret authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service as it is shipped, killed at and failed in each step that it takes towards the disk and the
+bus. tests/unit/steps.c stands before the C library for that, so that the service has nothing in it for
+tests: one of them is that it has not. `make check-kill` leaves out no step."""
+import json
+import os
+import random
+
+import pytest
+
+from conftest import SOURCE
+
+pytestmark = pytest.mark.service
+
+SHARE = '1' if int(os.environ.get('MS_KILLS', '0')) >= 600 else '0.2'
+SEED = os.environ.get('MS_KILL_SEED') or str(random.SystemRandom().randrange(10**9))
+
+
+def lay_steps(world):
+    inner = world.daemon + '.inner'
+    world.run(f'gcc -shared -fPIC -O1 -D_GNU_SOURCE -DSTEPS_PRELOAD -I{SOURCE} '
+              f'-o /usr/local/lib/steps.so {SOURCE}/tests/unit/steps.c')
+    world.run('head -c 64 /dev/zero >/run/steps && chmod 666 /run/steps')
+    world.kill_service('TERM')
+    world.run(f'mv {world.daemon} {inner}')
+    world.write(world.daemon, '#!/bin/sh\nMS_STEPS=/run/steps LD_PRELOAD=/usr/local/lib/steps.so '
+                f'exec {inner} "$@"\n', 0o755)
+
+
+def test_killed_and_failed_at_each_step(world):
+    if world.sanitized:
+        pytest.skip('a sanitizer stands before the C library itself')
+    lay_steps(world)
+    print(f'MS_KILL_SEED={SEED}')
+    done = world.run(['/usr/bin/python3', '-B', f'{SOURCE}/tests/system/step_run.py', SHARE, SEED],
+                     timeout=900)
+    result = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps(result, indent=1))
+    assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])
+    # Each way of writing has its steps, or nothing was before the service.
+    for thing in ('set', 'delete_mapping', 'update', 'seal', 'stop', 'start'):
+        assert result['counts'][f'{thing}, killed before'] >= 3, thing
+
+
+def test_nothing_for_tests_in_the_service(shared_world):
+    if shared_world.sanitized:
+        pytest.skip('of the service as it is shipped')
+    text = shared_world.run(f'strings -a {shared_world.daemon}; nm -D {shared_world.daemon}').stdout
+    assert 'org.mastersecret1' in text and 'fdatasync' in text
+    for word in ('MS_STEPS', 'MS_KILL', 'LD_PRELOAD', '__wrap', 'countdown'):
+        assert word not in text, word
