@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { ACTIONS_MAX = 16, CALLS_MAX = 32, DESCRIPTORS_KEPT = 128, PIPE_ROOM = 64 * 1024 };
 
@@ -199,6 +200,15 @@ static int make_pipe(bool give, bool end)
     return keep(ends[0], PERSONS);
 }
 
+static int make_file(void)
+{
+    int fd = memfd_create("backup", MFD_CLOEXEC);
+
+    if (fd >= 0 && fchmod(fd, 0600) < 0)
+        abort();
+    return keep(fd, PERSONS);
+}
+
 /* Mostly what the interface asks for. */
 static int make_descriptor(struct message_maker *maker)
 {
@@ -219,9 +229,9 @@ static int make_descriptor(struct message_maker *maker)
     case 4:
     case 5:
     case 6:
-        return keep(memfd_create("backup", MFD_CLOEXEC), PERSONS);
+        return make_file();
     case 7:
-        return keep(open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), PERSONS);
+        return keep(memfd_create("of another mode", MFD_CLOEXEC), PERSONS);
     case 8:
     case 9:
     case 10:

@@ -3,6 +3,7 @@
 #include "tests/fuzz/stand.h"
 
 #include "dbus-service/bus/answer_cache.h"
+#include "dbus-service/bus/bus.h"
 #include "dbus-service/store/journal_start.h"
 #include "tests/fuzz/folder.h"
 #include "tests/unit/fake_nss.h"
@@ -548,11 +549,11 @@ bool stand_send(struct stand *stand, enum person person, bool direct, DBusMessag
     snprintf(sender, sizeof(sender), ":1.%d", (int)person);
     *ret_serial = ++self.serial;
     dbus_message_set_serial(message, self.serial);
-    good = direct || dbus_message_set_sender(message, sender);
+    good = direct || (self.bus && dbus_message_set_sender(message, sender));
     if (good)
         good = dbus_connection_send(direct ? self.direct[person] : self.bus, message, NULL);
     dbus_message_unref(message);
-    return good && (direct || self.bus);
+    return good;
 }
 
 void stand_disconnect(struct stand *stand, enum person person, bool direct)
@@ -562,10 +563,10 @@ void stand_disconnect(struct stand *stand, enum person person, bool direct)
     DBusMessage *message;
 
     (void)stand;
-    if (direct) {
+    if (direct)
         drop_direct(person);
+    if (direct || !self.bus)
         return;
-    }
     snprintf(name, sizeof(name), ":1.%d", (int)person);
     message = dbus_message_new_signal(DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "NameOwnerChanged");
     dbus_message_set_sender(message, DBUS_SERVICE_DBUS);
@@ -621,8 +622,15 @@ static void put_state(const struct state *state, bool view)
 
 static bool has_name(void)
 {
-    return self.stand.service.announced || (hold_start && self.bus &&
-                                            realm_state(self.stand.service.realm) == REALM_REBUILDING);
+    const struct service *service = &self.stand.service;
+
+    return bus_has_name(service->bus) &&
+           (service->announced || (hold_start && realm_state(service->realm) == REALM_REBUILDING));
+}
+
+static bool has_bus(void)
+{
+    return self.bus;
 }
 
 static void start_service(void)
@@ -814,9 +822,13 @@ static void start_anew(enum stand_begin begin)
                                           : &self.configured,
               begin != BEGIN_REBUILDING);
     hold_start = begin == BEGIN_REBUILDING;
+    self.is_connecting = true;
     start_service();
-    if (begin != BEGIN_OPENING || !self.bus)
+    if (begin != BEGIN_OPENING)
         run_until(has_name);
+    else
+        run_until(has_bus);
+    self.is_connecting = false;
     begin_in(begin);
     self.begun = begin;
     self.spoilt = begin == BEGIN_REBUILDING || begin == BEGIN_OPENING;
