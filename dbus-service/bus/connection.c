@@ -10,6 +10,10 @@
 /* Messages of one connection in one turn of the loop, and for how long. */
 #define DISPATCH_MAX 8
 #define DISPATCH_NSEC 100000
+/* What libdbus reads in one event at most: twice its MAX_BYTES_READ_PER_ITERATION. It does not tell how much
+ * it has of a message that is not complete; so many bytes for each event since the last complete one is the
+ * bound. */
+#define EVENT_BYTES_MAX 4096
 
 struct connection {
     unsigned references;
@@ -19,7 +23,10 @@ struct connection {
     bool in_ring;
     bool closed;
     bool filtered;
+    bool excessive; /* holds too much: closed in its next turn, never from within a call */
     long unread_max;
+    size_t begun;   /* of a message that is not complete, at most */
+    size_t held;    /* as the handler was told */
     struct connection_handler handler;
     struct watch_set watches;
 };
@@ -72,21 +79,43 @@ static bool reads_too_little(const struct connection *connection)
            dbus_connection_get_outgoing_size(connection->dbus) > connection->unread_max;
 }
 
+static void tell_held(struct connection *connection, size_t now)
+{
+    size_t before = connection->held;
+
+    connection->held = now;
+    if (now != before && !connection->handler.held(connection->handler.userdata, before, now)) {
+        connection->excessive = true;
+        ring_add(connection);
+    }
+}
+
+static void count_held(struct connection *connection)
+{
+    if (connection->handler.held && !connection->closed)
+        tell_held(connection, connection->begun +
+                              (size_t)dbus_connection_get_outgoing_size(connection->dbus));
+}
+
 static void dispatch(struct connection *connection)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
     uint64_t end = uv_hrtime() + DISPATCH_NSEC;
 
     for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
-        if (reads_too_little(connection)) {
-            connection_close(connection);
-            return;
-        }
+        if (reads_too_little(connection))
+            connection->excessive = true;
+        if (connection->excessive)
+            break;
+        connection->begun = 0;
         status = dbus_connection_dispatch(connection->dbus);
         if (uv_hrtime() > end)
             break;
     }
-    if (status != DBUS_DISPATCH_COMPLETE)
+    count_held(connection);
+    if (connection->excessive)
+        connection_close(connection);
+    else if (status != DBUS_DISPATCH_COMPLETE)
         ring_add(connection);
 }
 
@@ -109,9 +138,12 @@ static void on_idle(uv_idle_t *idle)
         uv_idle_stop(idle);
 }
 
-static void on_begin(void *userdata)
+static void on_begin(void *userdata, bool reads)
 {
-    connection_ref(userdata);
+    struct connection *connection = connection_ref(userdata);
+
+    if (reads)
+        connection->begun += EVENT_BYTES_MAX;
 }
 
 static void on_end(void *userdata)
@@ -135,6 +167,8 @@ static void closed(struct connection *connection)
     if (connection->closed)
         return;
     connection->closed = true;
+    if (connection->handler.held)
+        tell_held(connection, 0);
     connection->handler.closed(connection->handler.userdata, connection);
 }
 
@@ -235,6 +269,7 @@ int connection_send(struct connection *connection, DBusMessage *message)
         return -ENOTCONN;
     if (!dbus_connection_send(connection->dbus, message, NULL))
         return -ENOMEM;
+    count_held(connection);
     return 0;
 }
 

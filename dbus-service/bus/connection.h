@@ -30,6 +30,9 @@ struct connection_handler {
     void (*message)(void *userdata, struct connection *connection, DBusMessage *message);
     /* The socket is gone; called once, also after connection_close(). */
     void (*closed)(void *userdata, struct connection *connection);
+    /* What the peer makes us keep, in bytes, has changed: messages that it began and does not end, and
+     * replies that it does not read. False: too much, it is disconnected. NULL = not counted. */
+    bool (*held)(void *userdata, size_t before, size_t now);
     void *userdata;
 };
 

@@ -16,7 +16,8 @@
 #define BACKLOG 4096
 #define AUTHENTICATION_MS 5000
 #define MESSAGE_SIZE_MAX (1024 * 1024)
-#define RECEIVED_SIZE_MAX (2 * 1024 * 1024)
+/* Complete messages that wait for their turn, or whose calls are under way; larger ones come alone. */
+#define RECEIVED_SIZE_MAX (16 * 1024)
 #define RECEIVED_FDS_MAX 64
 #define UNREAD_MAX (1024 * 1024)
 
@@ -86,6 +87,14 @@ static void on_message(void *userdata, struct connection *connection, DBusMessag
         call_begin(client->direct->service, connection, client->peer, message);
 }
 
+static bool on_held(void *userdata, size_t before, size_t now)
+{
+    const struct client *client = userdata;
+
+    return quota_bytes_change(client->direct->service->quota, client->peer->caller.uid, before,
+                              now) == 0;
+}
+
 static void on_authentication_late(uv_timer_t *timer)
 {
     struct client *client = timer->data;
@@ -112,7 +121,7 @@ static void limit(DBusConnection *dbus)
 static int client_attach(struct client *client, DBusConnection *dbus)
 {
     struct service *service = client->direct->service;
-    struct connection_handler handler = { on_message, on_closed, client };
+    struct connection_handler handler = { on_message, on_closed, on_held, client };
     int fd, r;
 
     if (!dbus_connection_get_unix_fd(dbus, &fd))

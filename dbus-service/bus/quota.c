@@ -9,6 +9,7 @@
 #define GUESS_BUCKETS 1024
 #define GUESS_WAYS 4
 #define ROOT_SHARE 16
+#define BYTES_SHARE 8
 
 struct quota_user {
     struct quota_user *next;
@@ -31,6 +32,9 @@ struct guess {
 struct quota {
     struct quota_limits limits;
     unsigned connections;
+    size_t bytes; /* of all users but root */
+    size_t users_count;
+    size_t swept; /* bucket that was looked through last */
     uint64_t seed;
     struct quota_user *users[USER_BUCKETS];
     struct guess guesses[GUESS_BUCKETS][GUESS_WAYS];
@@ -86,19 +90,55 @@ static struct quota_user *user_get(struct quota *quota, uid_t uid)
     if (*link) {
         (*link)->uid = uid;
         (*link)->tokens = quota->limits.requests_per_second;
+        quota->users_count++;
     }
     return *link;
 }
 
-/* A user who holds nothing and has a full bucket is forgotten. */
-static void user_put(struct quota *quota, struct quota_user **link)
+/* Forgets users who hold nothing and whose bucket is full again, which it is after a second. */
+static void sweep(struct quota *quota, uint64_t now_ms)
 {
-    struct quota_user *user = *link;
+    struct quota_user **link = &quota->users[quota->swept++ % USER_BUCKETS];
 
-    if (user->connections || user->calls || user->tokens < quota->limits.requests_per_second)
-        return;
-    *link = user->next;
-    free(user);
+    while (*link) {
+        struct quota_user *user = *link;
+
+        if (user->connections || user->calls || now_ms < user->refilled_ms + 1000) {
+            link = &user->next;
+            continue;
+        }
+        *link = user->next;
+        quota->users_count--;
+        free(user);
+    }
+}
+
+size_t quota_users(const struct quota *quota)
+{
+    return quota->users_count;
+}
+
+static void add_bytes(struct quota *quota, struct quota_user *user, size_t more, size_t less)
+{
+    user->bytes += more - less;
+    if (user->uid != 0)
+        quota->bytes += more - less;
+}
+
+static bool holds_too_much(const struct quota *quota, const struct quota_user *user, size_t more)
+{
+    return user->bytes + more > quota->limits.bytes_per_user ||
+           (user->uid != 0 && quota->bytes + more > BYTES_SHARE * quota->limits.bytes_per_user);
+}
+
+int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now)
+{
+    struct quota_user *user = *user_link(quota, uid);
+
+    if (!user)
+        return 0;
+    add_bytes(quota, user, now, before);
+    return now > before && holds_too_much(quota, user, 0) ? -EDQUOT : 0;
 }
 
 int quota_connection_begin(struct quota *quota, uid_t uid)
@@ -128,7 +168,6 @@ void quota_connection_end(struct quota *quota, uid_t uid)
         return;
     (*link)->connections--;
     quota->connections--;
-    user_put(quota, link);
 }
 
 static void refill(const struct quota *quota, struct quota_user *user, uint64_t now_ms)
@@ -144,17 +183,19 @@ static void refill(const struct quota *quota, struct quota_user *user, uint64_t 
 
 int quota_call_begin(struct quota *quota, uid_t uid, size_t bytes, uint64_t now_ms)
 {
-    struct quota_user *user = user_get(quota, uid);
+    struct quota_user *user;
 
+    sweep(quota, now_ms);
+    user = user_get(quota, uid);
     if (!user)
         return -ENOMEM;
     refill(quota, user, now_ms);
     if (user->tokens < 1 || user->calls >= quota->limits.calls_per_user ||
-        user->bytes + bytes > quota->limits.bytes_per_user)
+        holds_too_much(quota, user, bytes))
         return -EDQUOT;
     user->tokens -= 1;
     user->calls++;
-    user->bytes += bytes;
+    add_bytes(quota, user, bytes, 0);
     return 0;
 }
 
@@ -165,8 +206,7 @@ void quota_call_end(struct quota *quota, uid_t uid, size_t bytes)
     if (!*link || !(*link)->calls)
         return;
     (*link)->calls--;
-    (*link)->bytes -= bytes;
-    user_put(quota, link);
+    add_bytes(quota, *link, 0, bytes);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* How much of the service one user may hold: direct connections, calls in progress and their bytes,
- * requests per second, and wrong guesses. Counted per uid; root counts like everybody else, but the last
+/* How much of the service one user may hold: direct connections, calls in progress, the bytes of these and of
+ * what his connections leave lying, requests per second, and wrong guesses. Counted per uid; root counts like everybody else, but the last
  * sixteenth of all connections is his: a few uids must not keep every log-in from this door. Times are
  * milliseconds of any monotonic clock, given by the caller, so nothing here asks the kernel. */
 #ifndef BUS_QUOTA_H
@@ -18,7 +18,8 @@ struct quota_limits {
     unsigned connections;          /* direct connections in all */
     unsigned connections_per_user;
     unsigned calls_per_user;       /* in progress at once */
-    size_t bytes_per_user;         /* of the messages of these calls */
+    size_t bytes_per_user;         /* of the messages of these calls, and held by connections; all
+                                    * users together eight times as much, root not counted in */
     unsigned requests_per_second;  /* per user; as many may come at once */
     unsigned verify_burst;         /* wrong guesses at once per (caller, user, application) ... */
     unsigned verify_per_minute;    /* ... and how fast they are forgiven */
@@ -35,6 +36,11 @@ int quota_connection_begin(struct quota *quota, uid_t uid) MUST_CHECK;
 void quota_connection_end(struct quota *quota, uid_t uid);
 int quota_call_begin(struct quota *quota, uid_t uid, size_t bytes, uint64_t now_ms) MUST_CHECK;
 void quota_call_end(struct quota *quota, uid_t uid, size_t bytes);
+/* What a connection that was begun holds has changed. It counts in any case; -EDQUOT when that is too much. */
+int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now) MUST_CHECK;
+/* How many users are remembered: those who hold something or called less than a second ago, and others until
+ * the next 256 calls. */
+size_t quota_users(const struct quota *quota);
 
 /* May this caller guess once more? A right guess costs nothing, a wrong one is noted. At most 4096
  * triples are remembered; beyond them the one forgiven soonest makes room, never one of another

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -183,14 +184,15 @@ static void apply_config(struct service *service)
     audit_set(&audit);
 }
 
-/* Half of the descriptors at most, so that there are some for what comes through the connections. */
+/* Each connection may hold the descriptors of a message that never becomes complete; and some are left for
+ * the calls and for ourselves. */
 static unsigned connections_max(unsigned wanted)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 > wanted)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / (2 + DESCRIPTORS_MAX) > wanted)
         return wanted;
-    return (unsigned)(limit.rlim_cur / 2);
+    return (unsigned)(limit.rlim_cur / (2 + DESCRIPTORS_MAX));
 }
 
 static struct quota_limits limits_of(const struct config *config)
@@ -436,6 +438,9 @@ static int start_tools(struct service *service)
     struct quota_limits limits = limits_of(service->config);
     int r = keys_init();
 
+    /* A value that is waited for, a long message: given back to the system when freed, rather than kept in a
+     * heap with holes after a flood. Calls that do not wait need nothing as large. */
+    (void)mallopt(M_MMAP_THRESHOLD, VALUE_MAX_BYTES);
     if (r == 0)
         r = work_queue_new(service->loop, &service->work);
     if (r == 0)

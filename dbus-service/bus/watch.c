@@ -24,10 +24,10 @@ struct watch_timer {
     DBusTimeout *timeout;
 };
 
-static void begin(struct watch_set *set)
+static void begin(struct watch_set *set, bool reads)
 {
     if (set->begin)
-        set->begin(set->userdata);
+        set->begin(set->userdata, reads);
 }
 
 static void end(struct watch_set *set)
@@ -74,7 +74,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     struct watch_poll *poll = handle->data;
     struct watch_set *set = poll->set;
 
-    begin(set);
+    begin(set, events & UV_READABLE);
     /* Handling one watch may remove the other, so each is looked at again; the poll itself lives
      * until libuv's next turn. */
     for (size_t i = 0; i < WATCHES_PER_FD; i++) {
@@ -199,7 +199,7 @@ static void on_timer(uv_timer_t *handle)
     struct watch_timer *timer = handle->data;
     struct watch_set *set = timer->set;
 
-    begin(set);
+    begin(set, false);
     (void)dbus_timeout_handle(timer->timeout); /* out of memory: it repeats */
     end(set);
 }

@@ -8,6 +8,7 @@
 #define BUS_WATCH_H
 
 #include <dbus/dbus.h>
+#include <stdbool.h>
 #include <uv.h>
 
 struct watch_poll;
@@ -15,8 +16,8 @@ struct watch_poll;
 struct watch_set {
     uv_loop_t *loop;
     struct watch_poll *polls;
-    void (*begin)(void *userdata); /* around each event; the owner keeps itself alive here ... */
-    void (*end)(void *userdata);   /* ... and dispatches here. Either may be NULL. */
+    void (*begin)(void *userdata, bool reads); /* around each event; the owner keeps itself alive here ... */
+    void (*end)(void *userdata);               /* ... and dispatches here. Either may be NULL. */
     void *userdata;
 };
 

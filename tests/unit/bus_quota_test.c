@@ -90,6 +90,56 @@ static void test_bytes(void **state)
     assert_int_equal(quota_call_begin(quota, ALICE, 1, 0), 0);
 }
 
+/* What connections hold counts with the calls, even beyond the limit; less is never refused. */
+static void test_bytes_of_connections(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(quota_connection_begin(quota, ALICE), 0);
+    assert_int_equal(quota_bytes_change(quota, ALICE, 0, 900), 0);
+    assert_int_equal(quota_call_begin(quota, ALICE, 101, 0), -EDQUOT);
+    assert_int_equal(quota_call_begin(quota, ALICE, 100, 0), 0);
+    assert_int_equal(quota_bytes_change(quota, ALICE, 900, 2000), -EDQUOT);
+    assert_int_equal(quota_bytes_change(quota, ALICE, 2000, 1500), 0);
+    assert_int_equal(quota_bytes_change(quota, ALICE, 1500, 0), 0);
+    assert_int_equal(quota_call_begin(quota, ALICE, 900, 0), 0);
+}
+
+/* Many users together hold eight times as much as one; root is let in nevertheless. */
+static void test_bytes_of_many_users(void **state)
+{
+    struct quota *quota = *state;
+
+    for (uid_t uid = 2000; uid < 2008; uid++)
+        assert_int_equal(quota_call_begin(quota, uid, 1000, 0), 0);
+    assert_int_equal(quota_call_begin(quota, ALICE, 1, 0), -EDQUOT);
+    assert_int_equal(quota_call_begin(quota, 0, 1000, 0), 0);
+    quota_call_end(quota, 2000, 1000);
+    assert_int_equal(quota_call_begin(quota, ALICE, 1000, 0), 0);
+}
+
+static void test_users_are_forgotten(void **state)
+{
+    struct quota *quota = *state;
+
+    for (uid_t uid = 2000; uid < 3000; uid++) {
+        assert_int_equal(quota_call_begin(quota, uid, 10, 5000), 0);
+        quota_call_end(quota, uid, 10);
+    }
+    assert_int_equal(quota_connection_begin(quota, BOB), 0);
+    assert_int_equal(quota_users(quota), 1001);
+    for (int i = 0; i < 256; i++) {
+        assert_int_equal(quota_call_begin(quota, ALICE, 0, 5000 + (uint64_t)i * 100), 0);
+        quota_call_end(quota, ALICE, 0);
+        assert_true(i > 5 || quota_users(quota) == 1002); /* their second is not over */
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(quota_call_begin(quota, ALICE, 0, 40000 + (uint64_t)i * 100), 0);
+        quota_call_end(quota, ALICE, 0);
+    }
+    assert_int_equal(quota_users(quota), 2);
+}
+
 static unsigned calls_until_refused(struct quota *quota, uid_t uid, uint64_t now_ms)
 {
     unsigned count = 0;
@@ -158,6 +208,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connections_of_root, setup, teardown),
         cmocka_unit_test_setup_teardown(test_calls_in_progress, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes_of_connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes_of_many_users, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_users_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses_are_not_washed_out, setup, teardown),
