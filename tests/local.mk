@@ -151,11 +151,17 @@ check-kill: stage
 check-bytes: check-programs
 	MS_BYTES=all %D%/unit/store_bytes_test
 
+# The figures of a flood, in which the 99th percentile counts; on a quiet machine.
+MS_FLOOD_ROUNDS = 5
+check-flood: stage
+	MS_BUILD=$(abs_builddir) MS_FLOOD_ROUNDS=$(MS_FLOOD_ROUNDS) $(PYTEST) -q -s \
+	    $(SYSTEM_TESTS)/test_flood.py
+
 # Both commands of ./bootstrap on a new minimal Debian: a machine that already has a package
 # hides its absence.
 check-fresh:
 	$(srcdir)/%D%/world/fresh $(srcdir) $(abs_builddir)/fresh
-.PHONY: check-system check-fresh check-kill check-bytes
+.PHONY: check-system check-fresh check-kill check-bytes check-flood
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)

@@ -255,7 +255,7 @@ static int probe(const char *address)
 
 static int attach(struct bus *bus, DBusConnection *dbus)
 {
-    struct connection_handler handler = { on_message, on_closed, NULL, bus };
+    struct connection_handler handler = { .message = on_message, .closed = on_closed, .userdata = bus };
     int r = connection_new(&bus->service->ring, dbus, &handler, 0, &bus->connection);
 
     if (r < 0) {

@@ -21,6 +21,7 @@
 
 static int step_identify(struct call *call);
 static int step_limit(struct call *call);
+static int step_turn(struct call *call);
 static int step_resolved(struct call *call);
 static int step_state(struct call *call);
 static int step_load(struct call *call);
@@ -31,6 +32,7 @@ static int step_act(struct call *call);
 static int (*const steps[])(struct call *call) = {
     step_identify,  /* the caller, by the kernel */
     step_limit,     /* within what one user may hold */
+    step_turn,      /* others go first who have had less of the processor */
     step_resolved,  /* there is such a method, and the arguments are its own */
     step_state,     /* the service can do it now */
     step_load,      /* application, account, user: what it is about */
@@ -43,12 +45,17 @@ static void call_free(struct call *call);
 
 static void run(struct call *call)
 {
+    struct quota *quota = call->service->quota;
+    uid_t uid = call->peer->caller.uid;
+    uint64_t begin = call->peer->door == DOOR_BUS ? uv_hrtime() : 0;
     int r = 0;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++)
         r = steps[i](call);
     if (r != 0 && r != CALL_WAIT)
         call_fail(call, r);
+    if (begin)
+        quota_spend(quota, uid, uv_hrtime() - begin);
 }
 
 void call_resume(struct call *call)
@@ -232,6 +239,75 @@ static int step_limit(struct call *call)
     }
     call->in_quota = r == 0;
     return r;
+}
+
+static void on_waiting(uv_idle_t *idle)
+{
+}
+
+static void turn_wait(struct call *call)
+{
+    struct service *service = call->service;
+
+    call->turn_link = service->turn_last;
+    *service->turn_last = call;
+    service->turn_last = &call->turn_next;
+    quota_wait_begin(service->quota, call->peer->caller.uid);
+    uv_idle_start(&service->turn_waiting, on_waiting);
+}
+
+static void turn_leave(struct call *call)
+{
+    struct service *service = call->service;
+
+    if (!call->turn_link)
+        return;
+    *call->turn_link = call->turn_next;
+    if (call->turn_next)
+        call->turn_next->turn_link = call->turn_link;
+    else
+        service->turn_last = call->turn_link;
+    call->turn_next = NULL;
+    call->turn_link = NULL;
+    quota_wait_end(service->quota, call->peer->caller.uid);
+    if (!service->turn_first)
+        uv_idle_stop(&service->turn_waiting);
+}
+
+/* For the bus, where all its users come through one connection: one of the direct socket is not read on
+ * while its user has no share (connection.c). One user's calls stay in their order. */
+static int step_turn(struct call *call)
+{
+    struct quota *quota = call->service->quota;
+    uid_t uid = call->peer->caller.uid;
+
+    if (call->has_turn || call->peer->door == DOOR_DIRECT)
+        return 0;
+    if (call->turn_link)
+        return CALL_WAIT;
+    if (quota_has_waiting(quota, uid) || !quota_has_share(quota, uid)) {
+        turn_wait(call);
+        return CALL_WAIT;
+    }
+    call->has_turn = true;
+    return 0;
+}
+
+void calls_turn(struct service *service)
+{
+    struct call *call = service->turn_first;
+
+    quota_turn(service->quota);
+    while (call) {
+        struct call *next = call->turn_next;
+
+        if (quota_has_share(service->quota, call->peer->caller.uid)) {
+            turn_leave(call);
+            call->has_turn = true;
+            call_resume(call);
+        }
+        call = next;
+    }
 }
 
 /* What is wrong with the message itself is said, and audited, within the limits only. */
@@ -564,6 +640,7 @@ static void call_free(struct call *call)
         call->service->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
+    turn_leave(call);
     timer_stop(call);
     polkit_cancel(call);
     account_forget_waiter(call->service->accounts, call);

@@ -35,6 +35,7 @@ struct call {
     int resolved;      /* 0, or what is wrong with object, method or arguments */
     size_t bytes;      /* held in the quota */
     bool in_quota;
+    bool has_turn;
     bool acting;       /* a change or a long operation is under way: not to be resumed */
     bool mismatch;     /* Verify: answered, and the answer is no; a failure for the audit */
     bool waited;       /* for the opening of the keyring, long enough */
@@ -59,11 +60,15 @@ struct call {
 
     struct call *next;
     struct call *previous;
+    struct call *turn_next; /* of those that wait for a turn */
+    struct call **turn_link; /* what points to this one; NULL = it does not wait */
 };
 
 /* Takes a method call from a connection and begins to work on it. */
 void call_begin(struct service *service, struct connection *connection, struct peer *peer,
                 DBusMessage *message);
+/* At the end of each turn of the loop: the next one begins, with those that wait for it. */
+void calls_turn(struct service *service);
 /* What the call waited for has come, or failed. */
 void call_resume(struct call *call);
 /* As call_resume() for those that wait for the keyring to be opened. */

@@ -6,10 +6,15 @@
 #include "dbus-service/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 
 /* Messages of one connection in one turn of the loop, and for how long. */
 #define DISPATCH_MAX 8
 #define DISPATCH_NSEC 100000
+/* The same of the bus' connection, on which all its users come one behind the other: what waits there is
+ * taken as fast as it comes, so that each user's calls wait for his own (step_turn() in call.c). */
+#define SHARED_DISPATCH_MAX 256
+#define SHARED_DISPATCH_NSEC 500000
 /* What libdbus reads in one event at most: twice its MAX_BYTES_READ_PER_ITERATION. It does not tell how much
  * it has of a message that is not complete; so many bytes for each event since the last complete one is the
  * bound. */
@@ -97,21 +102,37 @@ static void count_held(struct connection *connection)
                               (size_t)dbus_connection_get_outgoing_size(connection->dbus));
 }
 
+static bool has_share(const struct connection *connection)
+{
+    const struct connection_handler *handler = &connection->handler;
+
+    return connection->closed || !handler->has_share || handler->has_share(handler->userdata);
+}
+
 static void dispatch(struct connection *connection)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
-    uint64_t end = uv_hrtime() + DISPATCH_NSEC;
+    const struct connection_handler *handler = &connection->handler;
+    bool shared = !connection->unread_max;
+    uint64_t begin = uv_hrtime(), now = begin;
+    uint64_t end = begin + (shared ? SHARED_DISPATCH_NSEC : DISPATCH_NSEC);
+    unsigned max = shared ? SHARED_DISPATCH_MAX : DISPATCH_MAX;
 
-    for (unsigned n = 0; n < DISPATCH_MAX && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
+    if (connection->closed)
+        return; /* it only waited in the ring; its handler is gone */
+    if (!has_share(connection))
+        max = 0;
+    for (unsigned n = 0; n < max && now < end && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
         if (reads_too_little(connection))
             connection->excessive = true;
         if (connection->excessive)
             break;
         connection->begun = 0;
         status = dbus_connection_dispatch(connection->dbus);
-        if (uv_hrtime() > end)
-            break;
+        now = uv_hrtime();
     }
+    if (handler->spent && now > begin && !connection->closed)
+        handler->spent(handler->userdata, now - begin);
     count_held(connection);
     if (connection->excessive)
         connection_close(connection);
@@ -119,20 +140,48 @@ static void dispatch(struct connection *connection)
         ring_add(connection);
 }
 
-/* One turn for each connection that was waiting when the turn began. */
+/* libdbus sees that a direct client is gone only behind the last of its messages. Calls of one that is gone are
+ * dropped (direct.c), so those that still wait are not even begun. */
+static bool hung_up(const struct connection *connection)
+{
+    struct pollfd poll_fd = { .events = 0 };
+
+    return connection->unread_max && dbus_connection_get_unix_fd(connection->dbus, &poll_fd.fd) &&
+           poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
+/* One turn for each connection that was waiting when the turn began; those whose user has had his share by
+ * other connections are the first of the next one. */
 static void on_idle(uv_idle_t *idle)
 {
     struct connection_ring *ring = idle->data;
-    struct connection *connection = ring->first;
+    struct connection *connection = ring->first, *last = NULL;
+    struct connection *first = NULL;
 
     ring->first = ring->last = NULL;
     while (connection) {
         struct connection *next = connection->ring_next;
 
-        connection->in_ring = false;
-        dispatch(connection);
-        connection_unref(connection);
+        if (has_share(connection)) {
+            connection->in_ring = false;
+            if (hung_up(connection))
+                connection_close(connection);
+            else
+                dispatch(connection);
+            connection_unref(connection);
+        } else {
+            if (last)
+                last->ring_next = connection;
+            else
+                first = connection;
+            last = connection;
+        }
         connection = next;
+    }
+    if (last) {
+        last->ring_next = ring->first;
+        ring->first = first;
+        ring->last = ring->last ? ring->last : last;
     }
     if (!ring->first)
         uv_idle_stop(idle);
@@ -224,7 +273,8 @@ int connection_new(struct connection_ring *ring, DBusConnection *dbus,
     connection->unread_max = unread_max;
     connection->handler = *handler;
     connection->watches = (struct watch_set){
-        .loop = ring->idle.loop, .begin = on_begin, .end = on_end, .userdata = connection };
+        .loop = ring->idle.loop, .begin = on_begin, .end = on_end,
+        .read_nsec = unread_max ? 0 : SHARED_DISPATCH_NSEC, .userdata = connection };
     if (!attach(connection)) {
         detach(connection);
         free(connection);

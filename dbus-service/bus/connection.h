@@ -11,6 +11,7 @@
 
 #include <dbus/dbus.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct connection;
@@ -33,6 +34,9 @@ struct connection_handler {
     /* What the peer makes us keep, in bytes, has changed: messages that it began and does not end, and
      * replies that it does not read. False: too much, it is disconnected. NULL = not counted. */
     bool (*held)(void *userdata, size_t before, size_t now);
+    /* May the peer have more of this turn of the loop? And how long it has taken. NULL = not counted. */
+    bool (*has_share)(void *userdata);
+    void (*spent)(void *userdata, uint64_t nsec);
     void *userdata;
 };
 

@@ -71,6 +71,7 @@ static void client_drop(struct client *client)
     quota_connection_end(direct->service->quota, client->peer->caller.uid);
     peer_unref(client->peer);
     connection_unref(client->connection);
+    service_trim(direct->service);
     uv_close(loop_handle(&client->authentication), on_client_freed);
 }
 
@@ -93,6 +94,20 @@ static bool on_held(void *userdata, size_t before, size_t now)
 
     return quota_bytes_change(client->direct->service->quota, client->peer->caller.uid, before,
                               now) == 0;
+}
+
+static bool has_share(void *userdata)
+{
+    const struct client *client = userdata;
+
+    return quota_has_share(client->direct->service->quota, client->peer->caller.uid);
+}
+
+static void on_spent(void *userdata, uint64_t nsec)
+{
+    const struct client *client = userdata;
+
+    quota_spend(client->direct->service->quota, client->peer->caller.uid, nsec);
 }
 
 static void on_authentication_late(uv_timer_t *timer)
@@ -121,7 +136,7 @@ static void limit(DBusConnection *dbus)
 static int client_attach(struct client *client, DBusConnection *dbus)
 {
     struct service *service = client->direct->service;
-    struct connection_handler handler = { on_message, on_closed, on_held, client };
+    struct connection_handler handler = { on_message, on_closed, on_held, has_share, on_spent, client };
     int fd, r;
 
     if (!dbus_connection_get_unix_fd(dbus, &fd))

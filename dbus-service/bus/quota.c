@@ -10,13 +10,17 @@
 #define GUESS_WAYS 4
 #define ROOT_SHARE 16
 #define BYTES_SHARE 8
+#define TURN_SHARE_NSEC 200000
 
 struct quota_user {
     struct quota_user *next;
     uid_t uid;
     unsigned connections;
     unsigned calls;
+    unsigned waiting; /* of these, for a turn */
     size_t bytes;
+    uint64_t turn;    /* in which he spent this: */
+    uint64_t spent_nsec;
     double tokens;
     uint64_t refilled_ms;
 };
@@ -34,6 +38,7 @@ struct quota {
     unsigned connections;
     size_t bytes; /* of all users but root */
     size_t users_count;
+    uint64_t turn;
     size_t swept; /* bucket that was looked through last */
     uint64_t seed;
     struct quota_user *users[USER_BUCKETS];
@@ -207,6 +212,45 @@ void quota_call_end(struct quota *quota, uid_t uid, size_t bytes)
         return;
     (*link)->calls--;
     add_bytes(quota, *link, 0, bytes);
+}
+
+void quota_turn(struct quota *quota)
+{
+    quota->turn++;
+}
+
+void quota_spend(struct quota *quota, uid_t uid, uint64_t nsec)
+{
+    struct quota_user *user = *user_link(quota, uid);
+
+    if (!user)
+        return;
+    user->spent_nsec = user->turn == quota->turn ? user->spent_nsec + nsec : nsec;
+    user->turn = quota->turn;
+}
+
+bool quota_has_share(struct quota *quota, uid_t uid)
+{
+    const struct quota_user *user = *user_link(quota, uid);
+
+    return !user || user->turn != quota->turn || user->spent_nsec < TURN_SHARE_NSEC;
+}
+
+bool quota_has_waiting(struct quota *quota, uid_t uid)
+{
+    const struct quota_user *user = *user_link(quota, uid);
+
+    return user && user->waiting;
+}
+
+void quota_wait_begin(struct quota *quota, uid_t uid)
+{
+    (*user_link(quota, uid))->waiting++; /* a call that was begun */
+}
+
+void quota_wait_end(struct quota *quota, uid_t uid)
+{
+    (*user_link(quota, uid))->waiting--;
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)

@@ -42,6 +42,16 @@ int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now
  * the next 256 calls. */
 size_t quota_users(const struct quota *quota);
 
+/* Turns of the loop, so that whoever asks for much waits for himself: a user who has used his share of the
+ * processor's time in this turn, or has calls waiting for the next one, has to wait; of those that wait the first
+ * ones run in the next turn, up to the share. */
+void quota_turn(struct quota *quota);
+void quota_spend(struct quota *quota, uid_t uid, uint64_t nsec);
+bool quota_has_share(struct quota *quota, uid_t uid);
+bool quota_has_waiting(struct quota *quota, uid_t uid);
+void quota_wait_begin(struct quota *quota, uid_t uid);
+void quota_wait_end(struct quota *quota, uid_t uid);
+
 /* May this caller guess once more? A right guess costs nothing, a wrong one is noted. At most 4096
  * triples are remembered; beyond them the one forgiven soonest makes room, never one of another
  * caller that is still refused. */

@@ -26,6 +26,7 @@
 #define LOCK_WAIT_MS 5000
 #define LOCK_PAUSE_MS 20
 #define FLUSH_STEP_MS 10
+#define TRIM_WAIT_MS 1000
 #define FLUSH_STEPS 100
 
 static uint64_t now_usec(clockid_t clock)
@@ -304,6 +305,9 @@ static void fini(struct service *service)
         close_handle(loop_handle(&service->signals[i]));
     close_handle(loop_handle(&service->watchdog));
     close_handle(loop_handle(&service->stop_timer));
+    close_handle(loop_handle(&service->trim));
+    close_handle(loop_handle(&service->turn));
+    close_handle(loop_handle(&service->turn_waiting));
     end_audit();
 }
 
@@ -361,6 +365,25 @@ static void on_watchdog(uv_timer_t *timer)
         notify_send("EXTEND_TIMEOUT_USEC=60000000");
 }
 
+static void on_trim(uv_timer_t *timer)
+{
+    (void)malloc_trim(0);
+}
+
+void service_trim(struct service *service)
+{
+    if (!uv_is_closing(loop_handle(&service->trim)) && !uv_is_active(loop_handle(&service->trim)))
+        uv_timer_start(&service->trim, on_trim, TRIM_WAIT_MS, 0);
+}
+
+static void on_turn(uv_check_t *check)
+{
+    struct service *service = check->data;
+
+    if (service->quota)
+        calls_turn(service);
+}
+
 static int start_handles(struct service *service)
 {
     static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
@@ -370,7 +393,12 @@ static int start_handles(struct service *service)
     connection_ring_init(&service->ring, service->loop);
     uv_timer_init(service->loop, &service->watchdog);
     uv_timer_init(service->loop, &service->stop_timer);
-    service->watchdog.data = service->stop_timer.data = service;
+    uv_timer_init(service->loop, &service->trim);
+    uv_check_init(service->loop, &service->turn);
+    uv_idle_init(service->loop, &service->turn_waiting);
+    service->watchdog.data = service->stop_timer.data = service->turn.data = service;
+    service->turn_last = &service->turn_first;
+    uv_check_start(&service->turn, on_turn);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && r == 0; i++) {
         r = uv_signal_init(service->loop, &service->signals[i]);
         service->signals[i].data = service;

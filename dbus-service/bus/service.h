@@ -38,6 +38,10 @@ struct service {
     struct direct *direct;
     struct call *calls;   /* all in progress */
     struct call *spare_call;
+    struct call *turn_first; /* those that wait for a turn of the loop */
+    struct call **turn_last;
+    uv_check_t turn;
+    uv_idle_t turn_waiting;  /* keeps the loop from sleeping meanwhile */
     uint64_t started_usec; /* CLOCK_REALTIME */
     uint64_t limits_told_ms; /* when a refusal by quota was last audited */
     bool opening;         /* the keyring is being opened at start */
@@ -50,6 +54,7 @@ struct service {
     uv_signal_t signals[3];
     uv_timer_t watchdog;
     uv_timer_t stop_timer;
+    uv_timer_t trim;
 };
 
 /* Starts everything; `service` is zeroed before. 0 or -errno; what failed is logged. */
@@ -63,6 +68,8 @@ void service_free(struct service *service);
 
 /* Reads the configuration again; the old one stays on failure. */
 int service_reload(struct service *service, struct failure *failure) MUST_CHECK;
+/* Somebody gave memory back: soon it goes to the system, also from the middle of the heap. */
+void service_trim(struct service *service);
 /* The name was taken on the bus, or lost. */
 void service_bus_changed(struct service *service, bool has_name);
 /* What the state means and what to do: one sentence. */

@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 
 #include <stdbool.h>
+#include <sys/ioctl.h>
 
 #define WATCHES_PER_FD 2
 
@@ -69,6 +70,24 @@ static unsigned watch_flags(DBusWatch *watch, int status, int events)
     return flags;
 }
 
+static bool has_more(int fd)
+{
+    int bytes = 0;
+
+    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* Handles one watch, which may be gone then, and so may all others of the set. */
+static void handle_watch(struct watch_poll *poll, size_t index, unsigned flags)
+{
+    uint64_t end = poll->set->read_nsec ? uv_hrtime() + poll->set->read_nsec : 0;
+
+    (void)dbus_watch_handle(poll->watches[index], flags); /* out of memory: the event comes again */
+    while ((flags & DBUS_WATCH_READABLE) && end && poll->watches[index] &&
+           dbus_watch_get_enabled(poll->watches[index]) && has_more(poll->fd) && uv_hrtime() < end)
+        (void)dbus_watch_handle(poll->watches[index], DBUS_WATCH_READABLE);
+}
+
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct watch_poll *poll = handle->data;
@@ -85,7 +104,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
             continue;
         flags = watch_flags(watch, status, events);
         if (flags)
-            (void)dbus_watch_handle(watch, flags); /* out of memory: the event comes again */
+            handle_watch(poll, i, flags);
     }
     end(set);
 }

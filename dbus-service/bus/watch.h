@@ -9,6 +9,7 @@
 
 #include <dbus/dbus.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct watch_poll;
@@ -18,6 +19,7 @@ struct watch_set {
     struct watch_poll *polls;
     void (*begin)(void *userdata, bool reads); /* around each event; the owner keeps itself alive here ... */
     void (*end)(void *userdata);               /* ... and dispatches here. Either may be NULL. */
+    uint64_t read_nsec; /* how long one event may read on, beyond the few KiB that libdbus reads at once */
     void *userdata;
 };
 

