@@ -123,11 +123,15 @@ const struct interface interface_peer = {
     TABLE_METHODS(peer_methods),
 };
 
+/* All objects in one message cannot be paged, and a part of them would be taken for all: so whoever may see
+ * more is told where the pages are. */
+#define MANAGED_MAX 1024
+
 static int write_managed(struct call *call, struct writer *writer)
 {
     const struct application_set *set = call->service->applications;
     size_t count = has_applications(call) ? application_set_count(set) : 0;
-    unsigned waiting = 0;
+    unsigned waiting = 0, written = 0;
     int r = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -139,8 +143,11 @@ static int write_managed(struct call *call, struct writer *writer)
         r = call_identity(call, r);
         if (call_loop_ends(r, &waiting))
             break;
-        if (r == 0)
-            object_write(call->service, application, roles, writer);
+        if (r == 0 && object_write(call->service, application, roles, writer) &&
+            ++written > MANAGED_MAX)
+            return failure_set(&call->failure, ERROR_TOO_LARGE,
+                               "there are more than %d applications: " BUS_INTERFACE_APPLICATIONS
+                               ".List gives them page by page", MANAGED_MAX);
     }
     return call_loop_result(call, r, waiting);
 }

@@ -58,7 +58,7 @@ void signal_state_changed(struct service *service, enum realm_state old_state,
     state_property_changed(service);
 }
 
-void object_write(struct service *service, const struct application *application, unsigned roles,
+bool object_write(struct service *service, const struct application *application, unsigned roles,
                   struct writer *writer)
 {
     struct property_source source = { service, application };
@@ -66,7 +66,7 @@ void object_write(struct service *service, const struct application *application
 
     if (!property_may_read(&interface_application.properties[0], &source, roles) ||
         object_path(application->name, path) < 0)
-        return;
+        return false;
     writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
     writer_path(writer, path);
     writer_open(writer, DBUS_TYPE_ARRAY, "{sa{sv}}");
@@ -76,6 +76,7 @@ void object_write(struct service *service, const struct application *application
     writer_close(writer);
     writer_close(writer);
     writer_close(writer);
+    return true;
 }
 
 void signal_application_added(struct service *service, const struct application *application)

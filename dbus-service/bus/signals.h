@@ -18,8 +18,8 @@ void signal_application_removed(struct service *service, const char *name);
 void signal_mapping_changed(struct service *service, const char *application,
                             const struct account_name *account, const char *change);
 
-/* An entry {oa{sa{sv}}} with what the roles may read; nothing when that is nothing. */
-void object_write(struct service *service, const struct application *application, unsigned roles,
+/* An entry {oa{sa{sv}}} with what the roles may read; nothing, and false, when that is nothing. */
+bool object_write(struct service *service, const struct application *application, unsigned roles,
                   struct writer *writer);
 /* Path of an application's object; at most this long. */
 #define OBJECT_PATH_MAX (sizeof(BUS_PATH_APPLICATION) + 1 + 3 * NAME_MAX_BYTES + 1)

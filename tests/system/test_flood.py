@@ -343,3 +343,19 @@ def test_all_at_once(furnished):
     if not furnished.sanitized:
         assert most[0] < before[0] + 8 * 32768
         wait_until(lambda: held(furnished)[0] < before[0] + 8192, 'the memory to come back')
+
+
+def test_more_applications_than_fit_into_one_message(furnished):
+    """The standard's method has no pages: it refuses rather than hold everybody up, or give a part."""
+    assert bus_client.run(furnished, '''
+door = Door('direct')
+objects = (ROOT, 'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects', '')
+def more(first, last):
+    answers = [create(door, 'many%d' % number, fields=fields(('user', False))) for number in range(first, last)]
+    return set(answers)
+present = len(door.call(*objects))
+few = more(0, 1024 - present)
+full = len(door.call(*objects))
+answer([sorted(few | more(1024, 1025)), full, door.attempt(*objects),
+        len(door.call(ROOT, 'Applications', 'List', 'su', '', dbus.UInt32(0))[0])])
+''', timeout=120) == [['ok'], 1024, 'TooLarge', 256]
