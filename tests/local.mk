@@ -161,7 +161,30 @@ check-flood: stage
 # hides its absence.
 check-fresh:
 	$(srcdir)/%D%/world/fresh $(srcdir) $(abs_builddir)/fresh
-.PHONY: check-system check-fresh check-kill check-bytes check-flood
+# Data races, in tsan-build/: the library and the module, where threads of other programs meet. The
+# children of tests that fork beside threads go on, where the sanitizer would end them, and do not
+# wait for threads that are their parent's.
+tsan_tests = %D%/unit/client_calls_test %D%/unit/client_deadline_test %D%/unit/client_threads_test \
+    %D%/pam/pam_module_test
+check-tsan:
+	@test '$(srcdir)' != . || { echo 'make $@: build outside the source tree' >&2; exit 1; }
+	$(MKDIR_P) tsan-build
+	cd tsan-build && { test -f Makefile || $(SHELL) $(abs_top_srcdir)/configure -q --enable-tsan; }
+	cd tsan-build && TSAN_OPTIONS='die_after_fork=0 report_thread_leaks=0' \
+	    $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(tsan_tests)'
+
+# Memory errors that the sanitizers cannot see, uninitialized bytes above all. Only what valgrind
+# finds counts here: it slows a test down so much that those of deadlines fail by themselves.
+VALGRIND_TESTS = $(unit_tests)
+check-valgrind: check-programs
+	@command -v valgrind >/dev/null || { echo 'make $@ needs: apt-get install valgrind' >&2; exit 1; }
+	@failed=; for test in $(VALGRIND_TESTS); do \
+	    srcdir=$(srcdir) valgrind -q --error-exitcode=99 --leak-check=full \
+	        --child-silent-after-fork=yes $$test >valgrind.log 2>&1; \
+	    test $$? -ne 99 || { grep '^==' valgrind.log; failed="$$failed $$test"; }; \
+	done; test -z "$$failed" || { echo "valgrind found errors in$$failed" >&2; exit 1; }
+CLEANFILES += valgrind.log
+.PHONY: check-system check-fresh check-kill check-bytes check-flood check-tsan check-valgrind
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
