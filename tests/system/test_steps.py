@@ -13,7 +13,7 @@ from conftest import SOURCE
 
 pytestmark = pytest.mark.service
 
-SHARE = '1' if int(os.environ.get('MS_KILLS', '0')) >= 600 else '0.2'
+SHARE = '1' if int(os.environ.get('MS_KILLS', '0')) >= 600 else '0.1'
 SEED = os.environ.get('MS_KILL_SEED') or str(random.SystemRandom().randrange(10**9))
 
 
