@@ -678,7 +678,10 @@ struct writer call_writer(const struct call *call)
 
 void call_reply(struct call *call, DBusMessage *reply)
 {
-    if (!reply)
+    if (!reply && call->acting)
+        call_fail(call, failure_set(&call->failure, ERROR_OUTCOME_UNKNOWN,
+                                    "it was done, but there is no memory for the answer"));
+    else if (!reply)
         call_fail(call, -ENOMEM);
     else
         finish(call, reply);
