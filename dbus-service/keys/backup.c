@@ -33,29 +33,13 @@ void backup_discard(int fd)
         (void)!fsync(fd);
 }
 
-static int read_file(int fd, struct secret **ret_bytes)
-{
-    CLEANUP_SECRET struct secret *bytes = NULL;
-    ssize_t n;
-    int r = secret_new(BACKUP_FILE_MAX + 1, &bytes);
-
-    if (r < 0)
-        return r;
-    n = durable_file_read(fd, bytes->bytes, bytes->capacity);
-    if (n < 0)
-        return (int)n;
-    bytes->length = (size_t)n;
-    *ret_bytes = STEAL(bytes);
-    return KEYRING_DONE;
-}
-
 int backup_read(int fd, const struct secret *passphrase, struct keyring **ret_keyring)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct backup_file file;
-    int r = read_file(fd, &bytes);
+    int r = durable_file_read(fd, BACKUP_FILE_MAX + 1, &bytes);
 
-    if (r != KEYRING_DONE)
+    if (r < 0)
         return r;
     r = backup_file_parse(bytes->bytes, bytes->length, &file);
     if (r != KEYRING_DONE)

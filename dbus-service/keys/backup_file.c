@@ -12,13 +12,10 @@
 #include <string.h>
 
 #define MAGIC "MSBACKU1"
-#define MAGIC_SIZE 8
-#define FILE_FORMAT 1
-#define TAG_SIZE 16
 #define HOST_MAX_BYTES 255
 #define GENERATION_SIZE (4 + FINGERPRINT_SIZE)
 #define HEAD_FIXED_SIZE                                                                            \
-    (MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + 4 + 2 + 8 + 8 + PASSPHRASE_SALT_SIZE +               \
+    (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + 4 + 2 + 8 + 8 + PASSPHRASE_SALT_SIZE +               \
      BACKUP_COMMITMENT_SIZE)
 #define ASSOCIATED_LABEL "mastersecret backup"
 #define ASSOCIATED_LABEL_SIZE (sizeof(ASSOCIATED_LABEL) - 1)
@@ -45,24 +42,18 @@ static int parse_body(struct cursor *cursor, struct backup_file *file)
     cursor_get_bytes(cursor, file->salt, sizeof(file->salt));
     cursor_get_bytes(cursor, file->commitment, sizeof(file->commitment));
     file->associated_size = cursor->position;
-    cursor_get_bytes(cursor, file->nonce, sizeof(file->nonce));
-    file->sealed = cursor_get_block(cursor, KEYRING_CONTENT_MAX + TAG_SIZE, &file->sealed_size);
-    if (!cursor_at_end(cursor) || file->sealed_size < TAG_SIZE || file->generation_count < 1 ||
-        file->generation_count > GENERATIONS_MAX)
+    if (file->generation_count < 1 || file->generation_count > GENERATIONS_MAX)
         return KEYRING_DAMAGED;
-    return KEYRING_DONE;
+    return sealed_parse(cursor, &file->sealed);
 }
 
 int backup_file_parse(const void *bytes, size_t size, struct backup_file *ret_file)
 {
     struct cursor cursor = cursor_reader(bytes, size);
-    const uint8_t *magic = cursor_get_view(&cursor, MAGIC_SIZE);
-    uint32_t format = cursor_get_u32(&cursor);
+    int r = sealed_get_magic(&cursor, MAGIC);
 
-    if (!cursor_ok(&cursor) || memcmp(magic, MAGIC, MAGIC_SIZE) != 0 || format == 0)
-        return KEYRING_DAMAGED;
-    if (format > FILE_FORMAT)
-        return KEYRING_NEWER;
+    if (r != KEYRING_DONE)
+        return r;
     *ret_file = (struct backup_file){ .bytes = bytes };
     return parse_body(&cursor, ret_file);
 }
@@ -98,7 +89,6 @@ static int derive_material(const struct backup_file *file, const struct secret *
 static int open_content(const struct backup_file *file, const struct key *material,
                         struct secret **ret_content)
 {
-    CLEANUP_SECRET struct secret *content = NULL;
     CLEANUP_FREE uint8_t *associated = NULL;
     CLEANUP_KEY struct key key;
     size_t size;
@@ -106,17 +96,8 @@ static int open_content(const struct backup_file *file, const struct key *materi
 
     if (r < 0)
         return r;
-    r = secret_new(file->sealed_size - TAG_SIZE, &content);
-    if (r < 0)
-        return r;
     key_derive(material->bytes, SUBKEY_CONTENT, SLOT_CONTEXT, key.bytes);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(content->bytes, NULL, NULL, file->sealed,
-                                                   file->sealed_size, associated, size,
-                                                   file->nonce, key.bytes) < 0)
-        return KEYRING_DAMAGED;
-    content->length = content->capacity;
-    *ret_content = STEAL(content);
-    return KEYRING_DONE;
+    return sealed_open(&file->sealed, &key, associated, size, ret_content);
 }
 
 /* The head's list is compared with fingerprints recomputed from the secrets just opened. */
@@ -192,8 +173,7 @@ static int format_head(struct cursor *cursor, const struct keyring *keyring,
     if (r != KEYRING_DONE)
         return r;
     key_derive(ret_material->bytes, SUBKEY_COMMITMENT, SLOT_CONTEXT, commitment);
-    cursor_put_bytes(cursor, MAGIC, MAGIC_SIZE);
-    cursor_put_u32(cursor, FILE_FORMAT);
+    sealed_put_magic(cursor, MAGIC);
     cursor_put_bytes(cursor, keyring->realm, sizeof(keyring->realm));
     format_names(cursor, keyring, hint);
     cursor_put_u64(cursor, passphrase_cost_default.opslimit);
@@ -208,20 +188,13 @@ static int format_sealed(struct cursor *cursor, const struct secret *content,
 {
     CLEANUP_FREE uint8_t *associated = NULL;
     CLEANUP_KEY struct key key;
-    uint8_t nonce[BACKUP_NONCE_SIZE];
     size_t size;
     int r = format_associated(cursor->bytes, cursor->position, &associated, &size);
 
     if (r < 0)
         return r;
-    random_bytes(nonce, sizeof(nonce));
-    cursor_put_bytes(cursor, nonce, sizeof(nonce));
-    cursor_put_u32(cursor, (uint32_t)(content->length + TAG_SIZE));
     key_derive(material->bytes, SUBKEY_CONTENT, SLOT_CONTEXT, key.bytes);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(cursor->bytes + cursor->position, NULL,
-                                               content->bytes, content->length, associated, size,
-                                               NULL, nonce, key.bytes);
-    cursor->position += content->length + TAG_SIZE;
+    sealed_put(cursor, content, &key, associated, size);
     return 0;
 }
 
@@ -236,7 +209,7 @@ int backup_file_seal(const struct keyring *keyring, const struct secret *passphr
 
     if (r < 0)
         return r;
-    r = secret_new(HEAD_MAX_SIZE + BACKUP_NONCE_SIZE + 4 + content->length + TAG_SIZE, &bytes);
+    r = secret_new(HEAD_MAX_SIZE + SEALED_OVERHEAD + content->length, &bytes);
     if (r < 0)
         return r;
     cursor = cursor_writer(bytes->bytes, bytes->capacity);

@@ -6,10 +6,10 @@
 
 #include "dbus-service/keys/keyring.h"
 #include "dbus-service/keys/passphrase.h"
+#include "dbus-service/keys/sealed_file.h"
 
 #define BACKUP_FILE_MAX ((size_t)256 * 1024)
 #define BACKUP_COMMITMENT_SIZE 32
-#define BACKUP_NONCE_SIZE 24
 
 /* Everything that points does so into the bytes parsed. */
 struct backup_file {
@@ -26,9 +26,7 @@ struct backup_file {
     struct passphrase_cost cost;
     uint8_t salt[PASSPHRASE_SALT_SIZE];
     uint8_t commitment[BACKUP_COMMITMENT_SIZE];
-    uint8_t nonce[BACKUP_NONCE_SIZE];
-    const uint8_t *sealed;
-    size_t sealed_size;
+    struct sealed sealed;
 };
 
 /* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER. */

@@ -8,12 +8,16 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-ssize_t durable_file_read(int fd, void *ret_bytes, size_t size)
+int durable_file_read(int fd, size_t size, struct secret **ret_bytes)
 {
-    size_t done = 0;
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    int r = secret_new(size, &bytes);
 
-    while (done < size) {
-        ssize_t n = pread(fd, (uint8_t *)ret_bytes + done, size - done, (off_t)done);
+    if (r < 0)
+        return r;
+    while (bytes->length < size) {
+        ssize_t n = pread(fd, bytes->bytes + bytes->length, size - bytes->length,
+                          (off_t)bytes->length);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -21,9 +25,10 @@ ssize_t durable_file_read(int fd, void *ret_bytes, size_t size)
             return -errno;
         if (n == 0)
             break;
-        done += (size_t)n;
+        bytes->length += (size_t)n;
     }
-    return (ssize_t)done;
+    *ret_bytes = STEAL(bytes);
+    return 0;
 }
 
 int durable_file_write(int fd, const void *bytes, size_t size)

@@ -4,7 +4,7 @@
 #ifndef KEYS_DURABLE_FILE_H
 #define KEYS_DURABLE_FILE_H
 
-#include "common/cleanup.h"
+#include "common/secret.h"
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,8 +14,8 @@
 int durable_file_create(int folder_fd, const char *name, mode_t mode, const void *bytes,
                         size_t size) MUST_CHECK;
 
-/* Reads up to `size` bytes from the start of the file. The number read, or -errno. */
-ssize_t durable_file_read(int fd, void *ret_bytes, size_t size) MUST_CHECK;
+/* Reads up to `size` bytes from the start of the file. 0 or -errno. */
+int durable_file_read(int fd, size_t size, struct secret **ret_bytes) MUST_CHECK;
 
 /* Writes all of them at the start of the file and syncs it. 0 or -errno. */
 int durable_file_write(int fd, const void *bytes, size_t size) MUST_CHECK;

@@ -102,10 +102,8 @@ static int open_file(int folder_fd, int *ret_fd)
 
 static int read_file(int folder_fd, struct secret **ret_bytes)
 {
-    CLEANUP_SECRET struct secret *bytes = NULL;
     CLEANUP_CLOSE int fd = -1;
     struct stat status;
-    ssize_t n;
     int r = open_file(folder_fd, &fd);
 
     if (r != KEYRING_DONE)
@@ -114,15 +112,7 @@ static int read_file(int folder_fd, struct secret **ret_bytes)
         return -errno;
     if (!S_ISREG(status.st_mode) || (size_t)status.st_size > KEYRING_FILE_MAX)
         return KEYRING_DAMAGED;
-    r = secret_new((size_t)status.st_size, &bytes);
-    if (r < 0)
-        return r;
-    n = durable_file_read(fd, bytes->bytes, bytes->capacity);
-    if (n < 0)
-        return (int)n;
-    bytes->length = (size_t)n;
-    *ret_bytes = STEAL(bytes);
-    return KEYRING_DONE;
+    return durable_file_read(fd, (size_t)status.st_size, ret_bytes);
 }
 
 int keyring_exists(int folder_fd)
@@ -134,16 +124,23 @@ int keyring_exists(int folder_fd)
     return errno == ENOENT ? KEYRING_ABSENT : -errno;
 }
 
+/* The file borrows from the bytes. */
+static int load_file(int folder_fd, struct secret **ret_bytes, struct keyring_file *ret_file)
+{
+    int r = read_file(folder_fd, ret_bytes);
+
+    return r == KEYRING_DONE
+               ? keyring_file_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_file)
+               : r;
+}
+
 int keyring_slots(int folder_fd, unsigned *ret_mask)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
     unsigned mask = 0;
-    int r = read_file(folder_fd, &bytes);
+    int r = load_file(folder_fd, &bytes, &file);
 
-    if (r != KEYRING_DONE)
-        return r;
-    r = keyring_file_parse(bytes->bytes, bytes->length, &file);
     if (r != KEYRING_DONE)
         return r;
     for (size_t i = 0; i < file.slot_count; i++)
@@ -198,11 +195,8 @@ int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyri
     CLEANUP_KEY struct key root;
     struct keyring_file file;
     enum slot_kind used = SLOT_KEYFILE;
-    int r = read_file(folder_fd, &bytes);
+    int r = load_file(folder_fd, &bytes, &file);
 
-    if (r != KEYRING_DONE)
-        return r;
-    r = keyring_file_parse(bytes->bytes, bytes->length, &file);
     if (r != KEYRING_DONE)
         return r;
     r = unwrap_any(&file, sources, &root, &used);

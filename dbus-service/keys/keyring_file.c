@@ -4,15 +4,10 @@
 
 #include "dbus-service/keys/keyring_content.h"
 
-#include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #define MAGIC "MSKEYR1\n"
-#define MAGIC_SIZE 8
-#define FILE_FORMAT 1
-#define HEAD_SIZE (MAGIC_SIZE + 4 + REALM_ID_SIZE)
-#define TAG_SIZE 16
+#define HEAD_SIZE (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE)
 #define CONTENT_CONTEXT "mskeyrng"
 #define ASSOCIATED_LABEL "mastersecret keyring"
 #define ASSOCIATED_SIZE (sizeof(ASSOCIATED_LABEL) - 1 + HEAD_SIZE)
@@ -21,8 +16,7 @@ enum { SUBKEY_CONTENT = 1 };
 
 static void format_head(struct cursor *cursor, const uint8_t realm[REALM_ID_SIZE])
 {
-    cursor_put_bytes(cursor, MAGIC, MAGIC_SIZE);
-    cursor_put_u32(cursor, FILE_FORMAT);
+    sealed_put_magic(cursor, MAGIC);
     cursor_put_bytes(cursor, realm, REALM_ID_SIZE);
 }
 
@@ -59,47 +53,27 @@ static int parse_body(struct cursor *cursor, struct keyring_file *file)
         return KEYRING_DAMAGED;
     if (parse_slots(cursor, file) != KEYRING_DONE)
         return KEYRING_DAMAGED;
-    cursor_get_bytes(cursor, file->nonce, sizeof(file->nonce));
-    file->sealed =
-        cursor_get_block(cursor, KEYRING_CONTENT_MAX + TAG_SIZE, &file->sealed_size);
-    if (!cursor_at_end(cursor) || file->sealed_size < TAG_SIZE)
-        return KEYRING_DAMAGED;
-    return KEYRING_DONE;
+    return sealed_parse(cursor, &file->sealed);
 }
 
 int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_file)
 {
     struct cursor cursor = cursor_reader(bytes, size);
-    const uint8_t *magic = cursor_get_view(&cursor, MAGIC_SIZE);
-    uint32_t format = cursor_get_u32(&cursor);
+    int r = sealed_get_magic(&cursor, MAGIC);
 
     *ret_file = (struct keyring_file){ .slot_count = 0 };
-    if (!cursor_ok(&cursor) || memcmp(magic, MAGIC, MAGIC_SIZE) != 0 || format == 0)
-        return KEYRING_DAMAGED;
-    if (format > FILE_FORMAT)
-        return KEYRING_NEWER;
-    return parse_body(&cursor, ret_file);
+    return r == KEYRING_DONE ? parse_body(&cursor, ret_file) : r;
 }
 
 static int open_content(const struct keyring_file *file, const struct key *root,
                         struct secret **ret_content)
 {
-    CLEANUP_SECRET struct secret *content = NULL;
     CLEANUP_KEY struct key key;
     uint8_t associated[ASSOCIATED_SIZE];
-    int r = secret_new(file->sealed_size - TAG_SIZE, &content);
 
-    if (r < 0)
-        return r;
     key_derive(root->bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
     format_associated(file->realm, associated);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(content->bytes, NULL, NULL, file->sealed,
-                                                   file->sealed_size, associated,
-                                                   sizeof(associated), file->nonce, key.bytes) < 0)
-        return KEYRING_DAMAGED;
-    content->length = content->capacity;
-    *ret_content = STEAL(content);
-    return KEYRING_DONE;
+    return sealed_open(&file->sealed, &key, associated, sizeof(associated), ret_content);
 }
 
 int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
@@ -125,17 +99,10 @@ static void format_sealed(struct cursor *cursor, const struct keyring *keyring,
 {
     CLEANUP_KEY struct key key;
     uint8_t associated[ASSOCIATED_SIZE];
-    uint8_t nonce[KEYRING_NONCE_SIZE];
 
-    random_bytes(nonce, sizeof(nonce));
-    cursor_put_bytes(cursor, nonce, sizeof(nonce));
-    cursor_put_u32(cursor, (uint32_t)(content->length + TAG_SIZE));
     key_derive(root->bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
     format_associated(keyring->realm, associated);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(cursor->bytes + cursor->position, NULL,
-                                               content->bytes, content->length, associated,
-                                               sizeof(associated), NULL, nonce, key.bytes);
-    cursor->position += content->length + TAG_SIZE;
+    sealed_put(cursor, content, &key, associated, sizeof(associated));
 }
 
 int keyring_file_seal(const struct keyring *keyring, const struct key *root,
@@ -148,8 +115,7 @@ int keyring_file_seal(const struct keyring *keyring, const struct key *root,
 
     if (r < 0)
         return r;
-    size = HEAD_SIZE + 2 + slot_count * (4 + SLOT_SIZE) + KEYRING_NONCE_SIZE + 4 +
-           content->length + TAG_SIZE;
+    size = HEAD_SIZE + 2 + slot_count * (4 + SLOT_SIZE) + SEALED_OVERHEAD + content->length;
     r = secret_new(size, ret_bytes);
     if (r < 0)
         return r;

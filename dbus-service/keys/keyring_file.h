@@ -5,19 +5,17 @@
 #ifndef KEYS_KEYRING_FILE_H
 #define KEYS_KEYRING_FILE_H
 
+#include "dbus-service/keys/sealed_file.h"
 #include "dbus-service/keys/slot.h"
 
 #define SLOTS_MAX 32
 #define KEYRING_FILE_MAX ((size_t)256 * 1024)
-#define KEYRING_NONCE_SIZE 24
 
 struct keyring_file {
     uint8_t realm[REALM_ID_SIZE];
     size_t slot_count;
     struct slot slots[SLOTS_MAX];
-    uint8_t nonce[KEYRING_NONCE_SIZE];
-    const uint8_t *sealed; /* borrowed from the bytes parsed */
-    size_t sealed_size;
+    struct sealed sealed;
 };
 
 /* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER. */

@@ -22,5 +22,7 @@ dbus_service_libservice_la_SOURCES += \
     %D%/passphrase.h \
     %D%/record.c \
     %D%/record.h \
+    %D%/sealed_file.c \
+    %D%/sealed_file.h \
     %D%/slot.c \
     %D%/slot.h

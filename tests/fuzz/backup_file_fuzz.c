@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     check_within(bytes, size, file.hint, file.hint_length);
     check_within(bytes, size, file.host, file.host_length);
-    check_within(bytes, size, file.sealed, file.sealed_size);
+    check_within(bytes, size, file.sealed.bytes, file.sealed.size);
     check_within(bytes, size, file.generations, file.generation_count);
     return 0;
 }
