@@ -81,12 +81,13 @@ static void line_put_quoted(struct line *line, const char *text, size_t maximum)
         size_t length = character_plain(text, left);
         char escape[5];
 
-        snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)*text);
-        if (length > 0)
+        if (length > 0) {
             line_put(line, text, length);
-        else
+        } else {
+            snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)*text);
             line_put(line, escape, 4);
-        length = length > 0 ? length : 1;
+            length = 1;
+        }
         text += length;
         left -= length;
     }

@@ -248,19 +248,21 @@ static int reserve(struct edit *edit, struct realm_write *write, const char *ext
     return r < 0 ? r : put(write, &key, record.revision, record.version, value);
 }
 
-/* wanted NULL: the mapping goes. */
+/* wanted NULL: the mapping goes. A name that stays is reserved already: that was written with the mapping,
+ * and this write is on the condition that nobody changed the mapping meanwhile. */
 static int put_reservations(struct edit *edit, struct realm_write *write,
                             const struct mapping *present, const struct mapping *wanted,
                             struct failure *failure)
 {
+    bool stays =
+        present && wanted && strcmp(present->external_user, wanted->external_user) == 0;
     int r = 0;
 
-    if (edit->application->type != APPLICATION_INDIVIDUAL)
+    if (edit->application->type != APPLICATION_INDIVIDUAL || stays)
         return 0;
     if (wanted)
         r = reserve(edit, write, wanted->external_user, failure);
-    if (r == 0 && present &&
-        (!wanted || strcmp(present->external_user, wanted->external_user) != 0))
+    if (r == 0 && present)
         r = release(edit, write, present->external_user, failure);
     return r;
 }

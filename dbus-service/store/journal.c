@@ -302,31 +302,46 @@ static int newest_state(struct log *log, const struct record_key *key,
     return 0;
 }
 
-static int judge_conditions(struct log *log, const struct log_append *append)
+static int judge_conditions(struct log *log, const struct log_append *append,
+                            struct record_state *ret_states)
 {
     for (size_t i = 0; i < append->conditions_count; i++) {
         const struct log_condition *condition = &append->conditions[i];
-        struct record_state state;
-        int r = newest_state(log, &condition->key, &state);
+        struct record_state *state = &ret_states[i];
+        int r = newest_state(log, &condition->key, state);
 
         if (r < 0)
             return r;
-        if (condition->revision == 0 && state.revision != 0 && !state.tombstone)
+        if (condition->revision == 0 && state->revision != 0 && !state->tombstone)
             return LOG_CONFLICT;
-        if (condition->revision != 0 && condition->revision != state.revision)
+        if (condition->revision != 0 && condition->revision != state->revision)
             return LOG_CONFLICT;
     }
     return 0;
 }
 
+/* Most keys that are written were looked up for a condition. */
+static int known_state(struct log *log, const struct log_append *append,
+                       const struct record_state *states, const struct record_key *key,
+                       struct record_state *ret_state)
+{
+    for (size_t i = 0; i < append->conditions_count; i++)
+        if (keys_equal(&append->conditions[i].key, key)) {
+            *ret_state = states[i];
+            return 0;
+        }
+    return newest_state(log, key, ret_state);
+}
+
 /* A version not above the newest was decided on an older record, whatever the conditions say. */
-static int judge_versions(struct log *log, const struct log_append *append)
+static int judge_versions(struct log *log, const struct log_append *append,
+                          const struct record_state *states)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
         const struct log_change *change = &append->changes[i];
         struct record_header header;
         struct record_state state;
-        int r = newest_state(log, &change->key, &state);
+        int r = known_state(log, append, states, &change->key, &state);
 
         if (r < 0)
             return r;
@@ -337,6 +352,14 @@ static int judge_versions(struct log *log, const struct log_append *append)
             return LOG_CONFLICT;
     }
     return 0;
+}
+
+static int judge(struct log *log, const struct log_append *append)
+{
+    struct record_state states[LOG_CONDITIONS_MAX];
+    int r = judge_conditions(log, append, states);
+
+    return r == 0 ? judge_versions(log, append, states) : r;
 }
 
 /* The states that pending_put() writes over, to take an append back. */
@@ -418,9 +441,7 @@ int log_append(struct log *log, const struct log_append *append, log_append_done
     if (r == 0)
         r = check_form(append);
     if (r == 0)
-        r = judge_conditions(log, append);
-    if (r == 0)
-        r = judge_versions(log, append);
+        r = judge(log, append);
     return r == 0 ? queue_append(log, append, done, userdata) : r;
 }
 
