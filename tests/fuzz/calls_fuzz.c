@@ -126,7 +126,7 @@ static void check_secrecy(DBusMessage *message)
     char *bytes;
     int length;
 
-    if (dbus_message_get_serial(message) == 0 || dbus_message_contains_unix_fds(message))
+    if (dbus_message_contains_unix_fds(message))
         fail("the service sent a descriptor", NULL);
     if (!dbus_message_marshal(message, &bytes, &length))
         return;

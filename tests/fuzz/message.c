@@ -18,6 +18,8 @@ static const char *const words[] = {
     "ALICE01", "GROUP01", "1", "user:", "group:nobody", "erp_2d2", "x\x7f", "\xc3\xbc", "100",
 };
 enum { WORDS = sizeof(words) / sizeof(words[0]), TEXT_SIZE = 1 << 17, ITEMS_MAX = 80 };
+/* libdbus takes 32 arrays in one another, and fails an assertion beyond. */
+enum { DEPTH_MAX = 12 };
 
 /* What a{sv} of ours holds, and what it does not. */
 static const char *const variants[] = { "s", "b", "as", "a(sb)", "u", "t", "v", "a{sv}", "a(usst)",
@@ -94,7 +96,7 @@ static void append_container(struct message_maker *maker, DBusMessageIter *to,
     if (code == DBUS_TYPE_VARIANT) {
         signature = variants[cursor_get_u8(&maker->cursor) % VARIANTS];
         /* Bytes that are used up would nest for ever. */
-        if (cursor_left(&maker->cursor) == 0)
+        if (cursor_left(&maker->cursor) == 0 || maker->depth > DEPTH_MAX)
             signature = "b";
         dbus_signature_iter_init(&inner, signature);
     } else {
@@ -123,7 +125,9 @@ static void append_value(struct message_maker *maker, DBusMessageIter *to, DBusS
     DBusBasicValue value = { .u64 = 0 };
 
     if (dbus_type_is_container(code)) {
+        maker->depth++;
         append_container(maker, to, type);
+        maker->depth--;
         return;
     }
     if (code == DBUS_TYPE_STRING)

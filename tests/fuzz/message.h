@@ -12,7 +12,7 @@
 struct message_maker {
     struct cursor cursor;                           /* beyond its end everything is 0 */
     int (*descriptor)(struct message_maker *maker); /* the maker's own to close; never -1 */
-    void *userdata;
+    unsigned depth;                                 /* of containers */
 };
 
 /* A name, an account, a label, a keyword or anything else that is UTF-8; valid until the next one. */
