@@ -115,8 +115,9 @@ class World:
         """Ends the service and waits until it is gone; the next call activates a new one."""
         pid = self.service_pid()
         assert pid, 'the service does not run'
-        # A test may have left it stopped.
-        self.run(f'kill -{signal_name} {pid}; kill -CONT {pid} 2>/dev/null || :')
+        # A test may have left it stopped. Not afterwards: at its end a sanitizer stops the threads
+        # to look for leaks, and waits for ever for one that was told to go on.
+        self.run(f'kill -CONT {pid}; kill -{signal_name} {pid}')
         wait_until(lambda: not os.path.exists(self.path(f'/proc/{pid}')), 'the service to end')
 
     def start_service(self):

@@ -162,7 +162,7 @@ def start_bus():
     with open(BUS_LOG, 'ab') as log, open('/dev/null', 'rb') as null:
         subprocess.Popen(('dbus-daemon', '--system', '--nofork'),  # pylint: disable=R1732
                          stdin=null, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not _listens():
         if time.monotonic() > deadline:
             with open(BUS_LOG, encoding='utf-8') as log:
