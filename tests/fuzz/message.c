@@ -123,6 +123,7 @@ static void append_value(struct message_maker *maker, DBusMessageIter *to, DBusS
 {
     int code = dbus_signature_iter_get_current_type(type);
     DBusBasicValue value = { .u64 = 0 };
+    const char *text;
 
     if (dbus_type_is_container(code)) {
         maker->depth++;
@@ -130,10 +131,9 @@ static void append_value(struct message_maker *maker, DBusMessageIter *to, DBusS
         maker->depth--;
         return;
     }
-    if (code == DBUS_TYPE_STRING)
-        value.str = (char *)(uintptr_t)message_text(maker);
-    else if (code == DBUS_TYPE_OBJECT_PATH)
-        value.str = (char *)(uintptr_t)BUS_PATH_APPLICATION "/erp";
+    text = code == DBUS_TYPE_STRING ? message_text(maker) : BUS_PATH_APPLICATION "/erp";
+    if (code == DBUS_TYPE_STRING || code == DBUS_TYPE_OBJECT_PATH)
+        value.str = (char *)(uintptr_t)text;
     else if (code == DBUS_TYPE_UNIX_FD)
         value.fd = maker->descriptor(maker);
     else if (code == DBUS_TYPE_BOOLEAN)

@@ -105,11 +105,13 @@ int __wrap_crypto_pwhash(unsigned char *out, unsigned long long out_length, cons
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
+    const void *wanted = address, *log = &name;
+    const struct sockaddr_un *local = wanted;
 
-    if (strcmp(((const struct sockaddr_un *)(const void *)address)->sun_path, _PATH_LOG) != 0)
+    if (strcmp(local->sun_path, _PATH_LOG) != 0)
         return __real_connect(fd, address, length);
     memccpy(name.sun_path, self.log_path, '\0', sizeof(name.sun_path) - 1);
-    return __real_connect(fd, (const struct sockaddr *)(const void *)&name, sizeof(name));
+    return __real_connect(fd, log, sizeof(name));
 }
 
 int __wrap_stat(const char *path, struct stat *status)
@@ -347,12 +349,12 @@ static void start_bus(void)
 static void start_log(void)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
+    const void *generic = &name;
 
     snprintf(self.log_path, sizeof(self.log_path), "%s/log", folder_path());
     memccpy(name.sun_path, self.log_path, '\0', sizeof(name.sun_path) - 1);
     self.log_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (self.log_fd < 0 ||
-        bind(self.log_fd, (const struct sockaddr *)(const void *)&name, sizeof(name)) < 0)
+    if (self.log_fd < 0 || bind(self.log_fd, generic, sizeof(name)) < 0)
         err(1, "cannot listen at %s", self.log_path);
 }
 
