@@ -12,6 +12,10 @@
 
 #define REPLY_TIMEOUT_MS 10000
 
+/* What gnome-keyring serves; bench/stand.py writes its items. */
+#define KEYRING_NAME "org.freedesktop.secrets"
+#define KEYRING_PATH "/org/freedesktop/secrets"
+
 struct client {
     struct stream stream;
     DBusConnection *connection;
@@ -23,6 +27,7 @@ struct client {
      * serve every lookup of this client, as they would in a gateway that makes many. */
     DBusMessage *lookup;
     int read_end, write_end;
+    DBusMessage *session; /* at gnome-keyring: its answer to OpenSession */
 };
 
 static void message_unref(DBusMessage **message)
@@ -42,6 +47,7 @@ static void client_free(struct stream *stream)
         dbus_connection_unref(client->connection);
     }
     message_unref(&client->lookup);
+    message_unref(&client->session);
     cleanup_close_fd(&client->read_end);
     cleanup_close_fd(&client->write_end);
     free(client);
@@ -196,6 +202,76 @@ static int set_call(struct stream *stream)
     return client_exchange(client, call, &reply);
 }
 
+/* ---- gnome-keyring, for comparison ---- */
+
+/* One without a password opens when asked to. */
+static int keyring_unlock(struct client *client)
+{
+    const char *collections[] = { KEYRING_PATH "/collection/bench" };
+    const char *const *list = collections;
+    DBusMessage *reply CLEANUP_MESSAGE = NULL;
+    DBusMessage *call CLEANUP_MESSAGE = dbus_message_new_method_call(
+        NULL, KEYRING_PATH, "org.freedesktop.Secret.Service", "Unlock");
+
+    if (!call || !dbus_message_append_args(call, DBUS_TYPE_ARRAY, DBUS_TYPE_OBJECT_PATH, &list, 1,
+                                           DBUS_TYPE_INVALID))
+        return -ENOMEM;
+    return client_exchange(client, call, &reply);
+}
+
+static int keyring_open_session(struct client *client)
+{
+    const char *algorithm = "plain", *nothing = "";
+    DBusMessage *call CLEANUP_MESSAGE = dbus_message_new_method_call(
+        NULL, KEYRING_PATH, "org.freedesktop.Secret.Service", "OpenSession");
+    DBusMessageIter arguments, variant;
+    int r;
+
+    if (!call)
+        return -ENOMEM;
+    dbus_message_iter_init_append(call, &arguments);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &algorithm);
+    dbus_message_iter_open_container(&arguments, DBUS_TYPE_VARIANT, "s", &variant);
+    dbus_message_iter_append_basic(&variant, DBUS_TYPE_STRING, &nothing);
+    dbus_message_iter_close_container(&arguments, &variant);
+    r = client_exchange(client, call, &client->session);
+    return r < 0 ? r : keyring_unlock(client);
+}
+
+/* The path is the second of two values. */
+static const char *keyring_session(struct client *client)
+{
+    const char *path = "/";
+    DBusMessageIter arguments;
+
+    dbus_message_iter_init(client->session, &arguments);
+    dbus_message_iter_next(&arguments);
+    if (dbus_message_iter_get_arg_type(&arguments) == DBUS_TYPE_OBJECT_PATH)
+        dbus_message_iter_get_basic(&arguments, &path);
+    return path;
+}
+
+static int secret_call(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+    DBusMessage *call CLEANUP_MESSAGE = NULL, *reply CLEANUP_MESSAGE = NULL;
+    char item[64];
+    const char *session;
+    int r = client->session ? 0 : keyring_open_session(client);
+
+    if (r < 0)
+        return r;
+    session = keyring_session(client);
+    client->random = client->random * 1103515245 + 12345;
+    snprintf(item, sizeof(item), KEYRING_PATH "/collection/bench/%u",
+             (client->random >> 8) % client->workload.users + 1);
+    call = dbus_message_new_method_call(NULL, item, "org.freedesktop.Secret.Item", "GetSecret");
+    if (!call || !dbus_message_append_args(call, DBUS_TYPE_OBJECT_PATH, &session,
+                                           DBUS_TYPE_INVALID))
+        return -ENOMEM;
+    return client_exchange(client, call, &reply);
+}
+
 static const struct {
     const char *name;
     int (*call)(struct stream *stream);
@@ -203,6 +279,7 @@ static const struct {
     { "ping", ping_call },
     { "lookup", lookup_call },
     { "set", set_call },
+    { "secret", secret_call },
 };
 
 static int operation_find(const char *name, int (**ret_call)(struct stream *stream))
@@ -239,8 +316,15 @@ static int client_open(struct client *client, const char *name)
     if (strncmp(name, "echo:", 5))
         return client_connect(client, client->destination ? client->workload.bus_address
                                                           : client->workload.direct_address);
-    r = echo_start(address, sizeof(address));
+    r = echo_start(client->workload.folder, address, sizeof(address));
     return r < 0 ? r : client_connect(client, address);
+}
+
+static const char *door_destination(const char *name)
+{
+    if (!strncmp(name, "keyring:", 8))
+        return KEYRING_NAME;
+    return strncmp(name, "bus:", 4) ? NULL : BUS_NAME;
 }
 
 int client_stream_new(const char *name, const struct workload *workload,
@@ -256,7 +340,7 @@ int client_stream_new(const char *name, const struct workload *workload,
     client->read_end = client->write_end = -1;
     client->workload = *workload;
     client->random = workload->client * 2654435761U + 1;
-    client->destination = strncmp(name, "bus:", 4) ? NULL : BUS_NAME;
+    client->destination = door_destination(name);
     r = operation_find(operation ? operation + 1 : "", &client->stream.call);
     if (r == 0)
         r = lookup_prepare(client);

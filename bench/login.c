@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a login pays, in a process that has loaded neither libdbus nor the module yet:
  *   login FOLDER SERVICE USER PASSWORD          PAM from start to end with the stack FOLDER/SERVICE
+ *   login FOLDER SERVICE USER PASSWORD ""       the same, of a service that is not available
  *   login FOLDER SERVICE USER PASSWORD ADDRESS  the same, and: dlopen libdbus, connect, Ping, close
  * With a stack of pam_permit the second is the floor of the first with our module. Prints microseconds. */
 #include "bench/clock.h"
@@ -9,6 +10,7 @@
 #include <dbus/dbus.h>
 #include <dlfcn.h>
 #include <security/pam_appl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +83,7 @@ static int converse(int count, const struct pam_message **messages,
 }
 
 /* libpam's own work is in it: pam_start() is what loads the module. */
-static int authenticate(char **arguments)
+static int authenticate(char **arguments, int expected)
 {
     struct pam_conv conversation = { converse, arguments[3] };
     pam_handle_t *handle;
@@ -90,17 +92,19 @@ static int authenticate(char **arguments)
     if (r != PAM_SUCCESS)
         return -1;
     r = pam_authenticate(handle, PAM_SILENT);
-    if (r != PAM_SUCCESS)
+    if (r != expected)
         fprintf(stderr, "login: %s\n", pam_strerror(handle, r));
     pam_end(handle, r);
-    return r == PAM_SUCCESS ? 0 : -1;
+    return r == expected ? 0 : -1;
 }
 
 int main(int argc, char **argv)
 {
     uint64_t begin = clock_nsec(), end;
+    bool unavailable = argc == 6 && !*argv[5];
 
-    if (argc < 5 || authenticate(argv + 1) < 0 || (argc == 6 && ping(argv[5]) < 0)) {
+    if (argc < 5 || authenticate(argv + 1, unavailable ? PAM_AUTHINFO_UNAVAIL : PAM_SUCCESS) < 0 ||
+        (argc == 6 && !unavailable && ping(argv[5]) < 0)) {
         fprintf(stderr, "login: cannot do it\n");
         return 1;
     }

@@ -309,7 +309,7 @@ static const struct verb {
 static int usage(void)
 {
     fprintf(stderr, "measure [--users N] [--calls N] [--clients N] [--seconds S] "
-                    "[--bus ADDRESS] [--direct ADDRESS] VERB ...\n");
+                    "[--bus ADDRESS] [--direct ADDRESS] [--folder PATH] VERB ...\n");
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
         fprintf(stderr, "  %s %s\n", verbs[i].name, verbs[i].arguments);
     return 2;
@@ -319,7 +319,7 @@ static const struct option long_options[] = {
     { "users", required_argument, NULL, 'u' },   { "calls", required_argument, NULL, 'n' },
     { "clients", required_argument, NULL, 'c' }, { "seconds", required_argument, NULL, 's' },
     { "bus", required_argument, NULL, 'b' },     { "direct", required_argument, NULL, 'd' },
-    { NULL, 0, NULL, 0 },
+    { "folder", required_argument, NULL, 'f' },  { NULL, 0, NULL, 0 },
 };
 
 static int options_parse(int argc, char **argv, struct options *options)
@@ -339,6 +339,8 @@ static int options_parse(int argc, char **argv, struct options *options)
             options->workload.bus_address = optarg;
         else if (option == 'd')
             options->workload.direct_address = optarg;
+        else if (option == 'f')
+            options->workload.folder = optarg;
         else
             return -EINVAL;
     }

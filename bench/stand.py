@@ -19,6 +19,7 @@ PROGRAMS = '/run/bench'
 DIRECT = 'unix:path=/run/mastersecret/direct'
 STATE = '/var/lib/mastersecret'
 ANCHOR = '/var/lib/mastersecret-anchor'
+SYNCS = ('74', '75')  # fsync and fdatasync, on x86-64
 ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'}
 BUILT = ('dbus-service/mastersecretd', 'bench/fill', 'bench/login', 'bench/measure',
          'client/.libs/libmastersecret.so.0', 'pam_module/.libs/pam_mastersecret.so')
@@ -40,6 +41,12 @@ def measure(*arguments):
     """Runs a verb of bench/measure: its lines."""
     done = command(f'{PROGRAMS}/measure', *(str(argument) for argument in arguments))
     return [json.loads(line) for line in done.splitlines()]
+
+
+def measure_beside(*arguments):
+    """Begins one that runs while something else is measured."""
+    return subprocess.Popen([f'{PROGRAMS}/measure', *(str(argument) for argument in arguments)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def login(stack, *arguments):
@@ -109,6 +116,7 @@ class Stand:
         os.mkdir(f'{PROGRAMS}/pam.d')
         ours = f'{PROGRAMS}/pam_mastersecret.so mode=verify application=bench timeout=5000'
         for name, module in (('permit', 'pam_permit.so'), ('verify', ours),
+                             ('deadline', ours.replace(' timeout=5000', '')),
                              ('other', 'pam_deny.so')):
             with open(f'{PROGRAMS}/pam.d/{name}', 'w', encoding='ascii') as stack:
                 stack.write(f'auth required {module}\n')
@@ -201,6 +209,17 @@ class Stand:
                 continue
         return total / 1e9
 
+    def syncs_in_flight(self):
+        """Threads that are inside fdatasync or fsync now."""
+        count = 0
+        for task in os.listdir(f'/proc/{self.service.pid}/task'):
+            try:
+                with open(f'/proc/{self.service.pid}/task/{task}/syscall', encoding='ascii') as call:
+                    count += call.read().split()[0] in SYNCS
+            except OSError:
+                continue
+        return count
+
     def stop(self, how=signal.SIGTERM):
         self.service.send_signal(how)
         if self.service.wait(120) and how == signal.SIGTERM:
@@ -219,6 +238,46 @@ class Stand:
                 elif private and words[0] in ('Private_Clean:', 'Private_Dirty:', 'Swap:'):
                     total += int(words[1])
         return total / 1024
+
+
+class Keyring:
+    """A gnome-keyring-daemon with `count` items, at a bus of its own, where it is installed. Its file is one
+    that the user left without a password: written as text, and open at once."""
+
+    def __init__(self, count):
+        self.folder = f'{SCRATCH}/keyring-{count}'
+        self.bus = f'unix:path={self.folder}/bus'
+        files = f'{self.folder}/keyrings'
+        os.makedirs(files, mode=0o700)
+        with open(f'{files}/bench.keyring', 'w', encoding='ascii') as keyring:
+            keyring.write('[keyring]\ndisplay-name=bench\nctime=0\nmtime=0\nlock-on-idle=false\n'
+                          'lock-after=false\n')
+            for number in range(1, count + 1):
+                keyring.write(f'\n[{number}]\nitem-type=0\ndisplay-name=item {number}\n'
+                              f'secret=of-{number:08}\nmtime=0\nctime=0\n')
+        os.chmod(f'{files}/bench.keyring', 0o600)
+        environment = {**ENVIRONMENT, 'HOME': self.folder, 'XDG_DATA_HOME': self.folder,
+                       'XDG_RUNTIME_DIR': self.folder, 'DBUS_SESSION_BUS_ADDRESS': self.bus}
+        self.children = [self._background(environment, 'dbus-daemon', '--session', '--nofork',
+                                          '--nopidfile', f'--address={self.bus}')]
+        _wait_for(f'{self.folder}/bus')
+        self.children.append(self._background(environment, 'gnome-keyring-daemon', '--foreground',
+                                              '--components=secrets'))
+        _wait_for(f'{self.folder}/keyring/control')
+
+    @staticmethod
+    def installed():
+        return shutil.which('gnome-keyring-daemon', path=ENVIRONMENT['PATH']) is not None
+
+    @staticmethod
+    def _background(environment, *arguments):
+        return subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def end(self):
+        for child in reversed(self.children):
+            child.terminate()
+            child.wait()
 
 
 def _exists(name):

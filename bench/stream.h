@@ -16,12 +16,14 @@ struct stream {
 struct workload {
     const char *bus_address;
     const char *direct_address;
+    const char *folder; /* where echo:set syncs */
     unsigned users;   /* people_user(0) … (users - 1) are mapped and known */
     unsigned client;  /* which one this is, of so many: no two set the same user's mapping */
     unsigned clients;
 };
 
-/* DOOR:OPERATION with DOOR bus, direct or echo (see bench/echo.h) and OPERATION ping, lookup, set. */
+/* DOOR:OPERATION with DOOR bus, direct or echo (see bench/echo.h) and OPERATION ping, lookup, set; or
+ * DOOR keyring, gnome-keyring at the bus, and OPERATION ping, secret. */
 int client_stream_new(const char *name, const struct workload *workload,
                       struct stream **ret_stream) MUST_CHECK;
 /* sync:FILE, one write of 1 KiB and fdatasync into a file written beforehand, like the journal's. */
