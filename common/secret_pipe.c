@@ -8,12 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <time.h>
 
 /* A user over its share of pipe pages (pipe-user-pages-soft) gets pipes of a page or two only, without
  * an error, and is refused a larger one: look, and ask for the room. */
@@ -72,17 +68,28 @@ void secret_pipe_deinit(struct secret_pipe *pipe)
     *pipe = (struct secret_pipe){ .read_fd = -1, .write_fd = -1 };
 }
 
+/* How much fits into the pipe `fd`, and so whether it is one: nothing else has a size. */
+static int pipe_size(int fd, enum pipe_direction direction, size_t *ret_size)
+{
+    int wanted = direction == PIPE_READ_END ? O_RDONLY : O_WRONLY;
+    int flags = fcntl(fd, F_GETFL), size;
+
+    if (flags < 0)
+        return -errno;
+    size = fcntl(fd, F_GETPIPE_SZ);
+    if (size < 0 && errno != EBADF)
+        return -errno;
+    if (size < 0 || (flags & O_PATH) || (flags & O_ACCMODE) != wanted)
+        return PIPE_NOT_PIPE;
+    *ret_size = (size_t)size;
+    return PIPE_DONE;
+}
+
 int secret_pipe_check(int fd, enum pipe_direction direction)
 {
-    struct stat status;
-    int flags = fcntl(fd, F_GETFL);
-    int wanted = direction == PIPE_READ_END ? O_RDONLY : O_WRONLY;
+    size_t size;
 
-    if (flags < 0 || fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISFIFO(status.st_mode) || (flags & O_PATH) || (flags & O_ACCMODE) != wanted)
-        return PIPE_NOT_PIPE;
-    return PIPE_DONE;
+    return pipe_size(fd, direction, &size);
 }
 
 /* What one caller left behind must never reach the next one: if the private pipe cannot be emptied
@@ -147,51 +154,19 @@ int secret_pipe_receive(struct secret_pipe *pipe, int fd, struct secret *into)
     return PIPE_TOO_LARGE;
 }
 
-/* splice(2) into a pipe without readers raises SIGPIPE for the calling thread, whoever that is: it
- * is blocked meanwhile and, unless one was pending before, taken back. */
-static ssize_t splice_quietly(int from, int to, size_t length)
-{
-    static const struct timespec now = { 0, 0 };
-    sigset_t only_pipe, before, pending;
-    ssize_t count;
-    int error;
-
-    sigemptyset(&only_pipe);
-    sigaddset(&only_pipe, SIGPIPE);
-    sigemptyset(&pending);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &only_pipe, &before);
-    count = splice(from, NULL, to, NULL, length, SPLICE_F_NONBLOCK);
-    error = errno;
-    if (count < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&only_pipe, NULL, &now) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return count;
-}
-
-/* PIPE_DONE when the pipe `fd` is empty, has a reader, and room for `length` bytes. Asked for
- * before anything is sent, because bytes in a pipe cannot be taken back. */
-static int check_room(int fd, size_t length)
+static int check_reader(int fd)
 {
     struct pollfd poll_fd = { .fd = fd };
-    int size = fcntl(fd, F_GETPIPE_SZ);
-    int queued = 0;
 
-    if (size < 0 || ioctl(fd, FIONREAD, &queued) < 0 || poll(&poll_fd, 1, 0) < 0)
+    if (poll(&poll_fd, 1, 0) < 0)
         return -errno;
-    if (poll_fd.revents & POLLERR)
-        return PIPE_CLOSED;
-    if (queued > 0 || (size_t)size < length)
-        return PIPE_NO_ROOM;
-    return PIPE_DONE;
+    return poll_fd.revents & POLLERR ? PIPE_CLOSED : PIPE_DONE;
 }
 
 static int pass_on(struct secret_pipe *pipe, int fd, size_t length)
 {
     while (length > 0) {
-        ssize_t count = splice_quietly(pipe->read_fd, fd, length);
+        ssize_t count = splice(pipe->read_fd, NULL, fd, NULL, length, SPLICE_F_NONBLOCK);
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -207,18 +182,24 @@ static int pass_on(struct secret_pipe *pipe, int fd, size_t length)
     return PIPE_DONE;
 }
 
+/* Whether there is room is asked before anything is sent, because bytes in a pipe cannot be taken back. */
 int secret_pipe_send(struct secret_pipe *pipe, int fd, const void *bytes, size_t length)
 {
+    size_t size;
     ssize_t count;
-    int r = secret_pipe_check(fd, PIPE_WRITE_END);
+    int queued = 0;
+    int r = pipe_size(fd, PIPE_WRITE_END, &size);
 
     if (r != PIPE_DONE)
         return r;
     if (length > VALUE_MAX_BYTES)
         return PIPE_TOO_LARGE;
-    r = check_room(fd, length);
-    if (r != PIPE_DONE || length == 0)
-        return r;
+    if (ioctl(fd, FIONREAD, &queued) < 0)
+        return -errno;
+    if (queued > 0 || size < length)
+        return PIPE_NO_ROOM;
+    if (length == 0)
+        return check_reader(fd);
     /* One write of at most the pipe's size into an empty non-blocking pipe: all or an error. */
     count = write(pipe->write_fd, bytes, length);
     if (count < 0)

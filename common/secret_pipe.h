@@ -40,7 +40,7 @@ int secret_pipe_check(int fd, enum pipe_direction direction) MUST_CHECK;
 int secret_pipe_receive(struct secret_pipe *pipe, int fd, struct secret *into) MUST_CHECK;
 
 /* Puts the whole value into the pipe `fd` or nothing: PIPE_DONE, PIPE_NO_ROOM, PIPE_CLOSED,
- * PIPE_NOT_PIPE, or -errno. Never blocks, never raises SIGPIPE. */
+ * PIPE_NOT_PIPE, or -errno. Never blocks; the process ignores SIGPIPE, as the service does. */
 int secret_pipe_send(struct secret_pipe *pipe, int fd, const void *bytes, size_t length) MUST_CHECK;
 
 #endif

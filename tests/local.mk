@@ -15,7 +15,6 @@ unit_tests += %D%/unit/common_cursor_test \
     %D%/unit/common_safe_open_test \
     %D%/unit/common_secret_test \
     %D%/unit/common_secret_pipe_test
-%C%_unit_common_secret_pipe_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=poll
 %C%_unit_common_names_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
 %C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
