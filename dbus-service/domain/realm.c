@@ -75,6 +75,8 @@ int realm_check_readable(const struct realm *realm, struct failure *failure)
     case REALM_READ_ONLY:
         break;
     }
+    if (realm->view_damaged) /* known, and built again from the next turn of the loop on */
+        return failure_set(failure, ERROR_REBUILDING, NULL);
     return realm->log ? 0 : failure_set(failure, ERROR_SEALED, NULL);
 }
 

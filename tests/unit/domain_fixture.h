@@ -59,8 +59,10 @@ int domain_generate(struct domain *domain, enum slot_kind slot, const char *pass
 
 void on_done(void *userdata, const struct failure *failure);
 void on_written(void *userdata, const struct failure *failure, uint64_t revision);
-/* Runs the loop until `calls` outcomes have come; fails the test after 10 s. */
+/* Runs the loop until `calls` outcomes have come; fails the test after 60 s. */
 void domain_wait(struct domain *domain, const struct result *result, unsigned calls);
+/* Runs the loop until *count is as much; fails the test after 60 s. */
+void domain_await(struct domain *domain, const unsigned *count, unsigned wanted);
 void domain_run_ms(struct domain *domain, unsigned milliseconds);
 
 /* With fields "user", "password" (masked) and "client". */
