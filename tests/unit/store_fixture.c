@@ -34,6 +34,7 @@ static void on_event(void *userdata, enum log_event event, const char *text)
 
     store->events[event]++;
     snprintf(store->event_text, sizeof(store->event_text), "%s", text);
+    snprintf(store->event_texts[event], sizeof(store->event_texts[event]), "%s", text);
 }
 
 void store_setup(struct store *store)
@@ -88,7 +89,7 @@ static void on_tick(uv_timer_t *timer)
 
 void store_run_until(struct store *store, const bool *flag)
 {
-    time_t end = time(NULL) + 20;
+    time_t end = time(NULL) + 60;
     uv_timer_t tick;
 
     uv_timer_init(&store->loop, &tick);
@@ -103,7 +104,7 @@ void store_run_until(struct store *store, const bool *flag)
 
 void store_await_event(struct store *store, enum log_event event, unsigned count)
 {
-    time_t end = time(NULL) + 20;
+    time_t end = time(NULL) + 60;
     uv_timer_t tick;
 
     uv_timer_init(&store->loop, &tick);

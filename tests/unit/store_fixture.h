@@ -23,6 +23,7 @@ struct store {
     char text[256];
     unsigned events[16];     /* how often each came */
     char event_text[256];    /* of the last one */
+    char event_texts[16][256]; /* of the last one of each; others may come at any time */
     bool answered;
 };
 
@@ -31,7 +32,7 @@ void store_teardown(struct store *store);
 /* Opens and runs the loop until it is open or refused; returns the outcome. */
 enum log_outcome store_open(struct store *store);
 void store_close(struct store *store);
-/* Runs the loop until *flag, 20 s at most. */
+/* Runs the loop until *flag, 60 s at most. */
 void store_run_until(struct store *store, const bool *flag);
 /* Runs the loop until `event` came at least `count` times. */
 void store_await_event(struct store *store, enum log_event event, unsigned count);
