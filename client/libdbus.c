@@ -29,13 +29,18 @@ static bool is_anybody_inside(uint64_t word)
     return word % FORKING > 0;
 }
 
-/* Counts this thread as `role`; false when the parent left somebody inside. */
-static bool add(uint64_t role, uint64_t self)
+/* Counts this thread as `role`, while no other one forks or when the patience is over; false when the
+ * parent left somebody inside. */
+static bool add(uint64_t role, uint64_t self, int patience_ms)
 {
     uint64_t word = atomic_load(&gate);
     uint64_t wanted;
 
     do {
+        for (; patience_ms > 0 && is_forking(word, self); patience_ms--) {
+            poll(NULL, 0, 1);
+            word = atomic_load(&gate);
+        }
         if (word / PROCESS != self && is_anybody_inside(word))
             return false;
         wanted = word / PROCESS == self ? word + role : self * PROCESS + role;
@@ -45,11 +50,7 @@ static bool add(uint64_t role, uint64_t self)
 
 bool libdbus_enter(void)
 {
-    const uint64_t self = (uint64_t)getpid();
-
-    for (int i = 0; i < PATIENCE_MS && is_forking(atomic_load(&gate), self); i++)
-        poll(NULL, 0, 1);
-    return add(INSIDE, self);
+    return add(INSIDE, (uint64_t)getpid(), PATIENCE_MS);
 }
 
 void libdbus_leave(void)
@@ -59,7 +60,7 @@ void libdbus_leave(void)
 
 static void before_fork(void)
 {
-    if (!add(FORKING, (uint64_t)getpid()))
+    if (!add(FORKING, (uint64_t)getpid(), 0))
         return;
     for (int i = 0; i < PATIENCE_MS && is_anybody_inside(atomic_load(&gate)); i++)
         poll(NULL, 0, 1);
