@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The anchor's file. The first byte says whether its check value is made to fit, as by somebody who has the
- * key: without that nothing but the check would ever be reached. */
+/* The anchor's file. The first byte says whether its check value is made to fit, as by somebody who
+ * has the key: without that nothing but the check would ever be reached. */
 #include "dbus-service/store/anchor.h"
 #include "tests/fuzz/folder.h"
 #include "tests/fuzz/fuzz.h"

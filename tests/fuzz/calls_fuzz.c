@@ -1,12 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Method calls to the whole service: every method, from everybody, through both doors, in every state, several
- * in one input and at once, with disks that fail, name services that do not answer, peers that go, a bus
- * and a polkit that talk nonsense. What must hold, whatever comes:
+/* Method calls to the whole service: every method, from everybody, through both doors, in every
+ * state, several in one input and at once, with disks that fail, name services that do not answer,
+ * peers that go, a bus and a polkit that talk nonsense. What must hold, whatever comes:
  *   - each call is answered once, and one that wants no reply never;
  *   - a reply has the signature of its method, an error a name that is documented;
  *   - what was refused changed nothing;
- *   - no masked value is in a message or a log line, nor in the pipe of somebody who may not have it;
+ *   - no masked value is in a message or a log line, nor in a pipe of whoever may not have it;
  *   - who has no role gets nothing and changes nothing.
  * Byte 0 is the state to begin in; then come actions, each a byte and what it takes. */
 #include "dbus-service/bus/call.h"
@@ -35,7 +35,7 @@ struct sent_call {
     bool no_reply;
     bool gone;      /* its caller is */
     unsigned replies;
-    const struct interface *interface; /* these NULL for a raw message, or one that names no method */
+    const struct interface *interface; /* NULL where it is not known: a raw message */
     const struct method *method;
 };
 
@@ -46,7 +46,7 @@ static struct {
     size_t calls_count;
     int descriptors[DESCRIPTORS_KEPT]; /* ours to close at the end */
     size_t descriptors_count;
-    enum person pipe_owners[DESCRIPTORS_KEPT]; /* who gave the service the other end; PERSONS = no such pipe */
+    enum person pipe_owners[DESCRIPTORS_KEPT]; /* who awaits a value there; PERSONS = nobody */
     enum person caller;
     bool changed;   /* some change was made */
     bool disturbed; /* something failed that calls do not ask for */
@@ -55,7 +55,8 @@ static struct {
 
 static void __attribute__((__noreturn__)) fail(const char *what, const struct sent_call *call)
 {
-    fprintf(stderr, "%s: %s.%s by %d\n", what, call && call->interface ? call->interface->name : "?",
+    fprintf(stderr, "%s: %s.%s by %d\n", what,
+            call && call->interface ? call->interface->name : "?",
             call && call->method ? call->method->name : "?", call ? (int)call->person : -1);
     abort();
 }
@@ -294,7 +295,8 @@ static void note(DBusMessage *message, const struct interface *interface,
 
 static const char *object_of(const struct interface *interface, uint8_t choice)
 {
-    static const char *const odd[] = { "/", "/org", BUS_PATH_APPLICATION, BUS_PATH_APPLICATION "/none",
+    static const char *const odd[] = { "/", "/org", BUS_PATH_APPLICATION,
+                                       BUS_PATH_APPLICATION "/none",
                                        BUS_PATH_APPLICATION "/_", "/com/example",
                                        BUS_PATH_APPLICATION "/erp_2f", BUS_PATH };
 
@@ -341,7 +343,7 @@ static void act_call(bool direct)
     dbus_message_set_allow_interactive_authorization(message, flags & 1);
     dbus_message_iter_init_append(message, &to);
     message_append(&run.maker, &to, in);
-    /* Without the interface, on another object or with other arguments, it may be another method. */
+    /* Without the interface, on another object or with other arguments, it may be another. */
     if (flags >= 0xf0 || object >= 0xf0 || (flags & 0x0e) == 0x0e)
         method = NULL;
     note(message, method ? interface : NULL, method, direct);

@@ -30,7 +30,8 @@ static void check(const struct config *config)
 {
     check_list(&config->administrators);
     check_list(&config->affiliate_administrators);
-    if ((*config->anchor && *config->anchor != '/') || (*config->keyfile && *config->keyfile != '/'))
+    if ((*config->anchor && *config->anchor != '/') ||
+        (*config->keyfile && *config->keyfile != '/'))
         abort();
     if (config->name_cache < 1 || config->name_cache > 3600 ||
         config->audit_success > CONFIG_AUDIT_ALL || config->audit_failure > CONFIG_AUDIT_ALL ||

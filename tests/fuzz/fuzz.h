@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 /* Writes one well-formed input of at most `room` bytes and returns its size. */
 size_t fuzz_seed(uint8_t *ret_bytes, size_t room);
 
-/* replay.c cuts and flips a larger seed at this many places only, evenly spread; a target that takes long
- * for each input has its own, smaller. */
+/* replay.c cuts and flips a larger seed at this many places only, evenly spread; a target that
+ * takes long for each input has its own, smaller. */
 extern size_t fuzz_places;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The journal's file, opened the way the service does it: threads, view and all. Byte 0 says what is made to fit
- * beforehand, as by somebody who has the log key, since else nothing behind the first keyed hash would be
- * reached; byte 1 which anchor lies beside it. The rest is the file. */
+/* The journal's file, opened the way the service does it: threads, view and all. Byte 0 says what
+ * is made to fit beforehand, as by somebody who has the log key, since else nothing behind the
+ * first keyed hash would be reached; byte 1 which anchor lies beside it. The rest is the file. */
 #include "dbus-service/store/anchor.h"
 #include "dbus-service/store/journal_frame.h"
 #include "tests/fuzz/fuzz.h"
@@ -15,7 +15,8 @@
 
 /* Compaction is part of it; a much smaller file would be due for the next as soon as one ends. */
 enum { COMPACT_MIN = 2048, FILE_MAX = 64 * 1024 };
-enum { CHECKED = 96, CHECK_AT = 96, BASE_CHAIN_AT = 56, PREVIOUS_AT = 32 }; /* doc/FORMAT 5.1, 5.2 */
+/* doc/FORMAT 5.1, 5.2 */
+enum { CHECKED = 96, CHECK_AT = 96, BASE_CHAIN_AT = 56, PREVIOUS_AT = 32 };
 enum fit { FIT_HASHES = 1, FIT_FRAMES = 2, FIT_REVISIONS = 4 };
 enum beside { BESIDE_NOTHING, BESIDE_HEAD, BESIDE_NEWER, BESIDE_FORK, BESIDE_COUNT };
 

@@ -8,14 +8,15 @@
 #include <string.h>
 
 static const char *const words[] = {
-    "", "erp", "mail", "nothing", "alice", "bob", "user:alice", "user:bob", "group:clerks", "clerks",
-    "appadmins", "user:postgres", "postgres", "mallory", "user:mallory", "none", "user", "password",
-    "client", "pin", "individual", "group", "keyfile", "credential", "passphrase", "slot-passphrase",
-    "backup", "description", "contact", "users", "admins", "agents", "fields", "enabled", "name",
-    "type", BUS_INTERFACE_MANAGER, BUS_INTERFACE_SECRET, BUS_INTERFACE_APPLICATIONS,
-    BUS_INTERFACE_APPLICATION, BUS_INTERFACE_CREDENTIALS, DBUS_INTERFACE_PROPERTIES, "State",
-    "StateText", "Slots", "SlotUsed", "Advice", "Progress", "Generations", "Fields", "Users", "Agents",
-    "ALICE01", "GROUP01", "1", "user:", "group:nobody", "erp_2d2", "x\x7f", "\xc3\xbc", "100",
+    "", "erp", "mail", "nothing", "alice", "bob", "user:alice", "user:bob", "group:clerks",
+    "clerks", "appadmins", "user:postgres", "postgres", "mallory", "user:mallory", "none", "user",
+    "password", "client", "pin", "individual", "group", "keyfile", "credential", "passphrase",
+    "slot-passphrase", "backup", "description", "contact", "users", "admins", "agents", "fields",
+    "enabled", "name", "type", BUS_INTERFACE_MANAGER, BUS_INTERFACE_SECRET,
+    BUS_INTERFACE_APPLICATIONS, BUS_INTERFACE_APPLICATION, BUS_INTERFACE_CREDENTIALS,
+    DBUS_INTERFACE_PROPERTIES, "State", "StateText", "Slots", "SlotUsed", "Advice", "Progress",
+    "Generations", "Fields", "Users", "Agents", "ALICE01", "GROUP01", "1", "user:",
+    "group:nobody", "erp_2d2", "x\x7f", "\xc3\xbc", "100",
 };
 enum { WORDS = sizeof(words) / sizeof(words[0]), TEXT_SIZE = 1 << 17, ITEMS_MAX = 80 };
 /* libdbus takes 32 arrays in one another, and fails an assertion beyond. */

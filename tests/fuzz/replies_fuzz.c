@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Replies of a service that lies, to libmastersecret and to the command line on top of it. connection.h is
- * stood in for (--wrap): the connection is always there, and what comes back is made of the input: a reply of
- * the signature that the call has, of another one, an error, a raw message, nothing. Bytes are written into
- * the pipes that the call brought. */
+/* Replies of a service that lies, to libmastersecret and to the command line on top of it.
+ * connection.h is stood in for (--wrap): the connection is always there, and what comes back is
+ * made of the input: a reply of the signature that the call has, of another one, an error, a raw
+ * message, nothing. Bytes are written into the pipes that the call brought. */
 #include "client/cli/parse.h"
 #include "client/context.h"
 #include "client/mastersecret.h"
@@ -121,14 +121,16 @@ static void append_fields(DBusMessage *reply)
 
 static DBusMessage *make_return(DBusMessage *call, bool other)
 {
-    static const char *const others[] = { "", "s", "a{sv}", "v", "a{ss}", "a(ssst)s", "b", "tt", "as",
-                                          "uss", "a{uv}", "h", "aas", "(s)", "a(ssb)s", "ss" };
+    static const char *const others[] = { "", "s", "a{sv}", "v", "a{ss}", "a(ssst)s", "b", "tt",
+                                          "as", "uss", "a{uv}", "h", "aas", "(s)", "a(ssb)s",
+                                          "ss" };
+    enum { OTHERS = sizeof(others) / sizeof(others[0]) };
     DBusMessage *reply = dbus_message_new_method_return(call);
     const char *signature = signature_of(call);
     DBusMessageIter to;
 
     if (other)
-        signature = others[cursor_get_u8(&peer.maker.cursor) % (sizeof(others) / sizeof(others[0]))];
+        signature = others[cursor_get_u8(&peer.maker.cursor) % OTHERS];
     if (strcmp(signature, "v") == 0 && cursor_get_u8(&peer.maker.cursor) & 1) {
         append_fields(reply);
         return reply;
@@ -363,8 +365,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 /* Library, Lookup with every masked field: Fields with a masked one, then an answer. */
 size_t fuzz_seed(uint8_t *ret_bytes, size_t room)
 {
-    static const uint8_t seed[] = { 0, 0, 0, 8, 1, 2, 16, 0, 17, 1, 8, 5, 's', 'e', 'c', 'r', 't', 31,
-                                    1, 18, 44, 1, 2, 3, 4, 5, 1, 8, 2, 1, 4, 9, 9, 9, 9, 5, 0 };
+    static const uint8_t seed[] = { 0, 0, 0, 8, 1, 2, 16, 0, 17, 1, 8, 5, 's', 'e', 'c', 'r', 't',
+                                    31, 1, 18, 44, 1, 2, 3, 4, 5, 1, 8, 2, 1, 4, 9, 9, 9, 9, 5, 0 };
 
     if (sizeof(seed) > room)
         abort();

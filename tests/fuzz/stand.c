@@ -22,7 +22,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#define SETTLE_SECONDS 20
+#define SETTLE_SECONDS 60
 enum { FILES = 4, FILE_ROOM = 1024 * 1024, LISTEN_FD = 3 };
 /* To connect takes a busy machine longer than what is left of five seconds at full speed. */
 enum { CONNECT_SPEED = 50, CONNECT_MAX = 100 };
@@ -383,6 +383,12 @@ static void tell_sent(enum person person, bool direct, DBusMessage *message)
         self.stand.sent(person, direct, message);
 }
 
+/* Of a unique name; PERSONS for anybody else. */
+static enum person person_of(const char *name)
+{
+    return name && *name == ':' ? (enum person)(atoi(name + 3) % PERSONS) : PERSONS;
+}
+
 static bool drain_bus(void)
 {
     DBusMessage *message;
@@ -397,8 +403,7 @@ static bool drain_bus(void)
         moved = true;
         if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
             answer(message);
-        tell_sent(destination && *destination == ':' ? (enum person)(atoi(destination + 3) % PERSONS)
-                                                     : PERSONS, false, message);
+        tell_sent(person_of(destination), false, message);
         dbus_message_unref(message);
     }
     if (!dbus_connection_get_is_connected(self.bus)) {

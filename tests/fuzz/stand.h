@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The whole service in this process, and around it what it talks to: a bus of our own (so every caller and every
- * answer of the bus and of polkit is ours to choose), direct connections, name service, log daemon. Time runs
- * STAND_SPEED times faster, and Argon2id is stood in for. Links with --wrap for what stand.c defines. */
+/* The whole service in this process, and around it what it talks to: a bus of our own (so every
+ * caller and every answer of the bus and of polkit is ours to choose), direct connections, name
+ * service, log daemon. Time runs STAND_SPEED times faster, and Argon2id is stood in for. Links with
+ * --wrap for what stand.c defines. */
 #ifndef TESTS_FUZZ_STAND_H
 #define TESTS_FUZZ_STAND_H
 
@@ -50,8 +51,8 @@ void stand_spoil(struct stand *stand);
 /* Gives a serial, sends, unreferences. False when the person is not connected any more. */
 bool stand_send(struct stand *stand, enum person person, bool direct, DBusMessage *message,
                 uint32_t *ret_serial);
-/* Runs until nothing moves: every call answered but those that wait for `stand_let_rebuild()`. Aborts when that
- * takes longer than is possible. */
+/* Runs until nothing moves: every call answered but those that wait for `stand_let_rebuild()`.
+ * Aborts when that takes longer than is possible. */
 void stand_settle(struct stand *stand);
 void stand_let_rebuild(struct stand *stand);
 /* From now on the next sync fails. */

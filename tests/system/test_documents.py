@@ -200,3 +200,12 @@ def test_readme_refers_to_what_is_there():
     pages = {os.path.basename(path) for path in PAGES}
     for name, section in re.findall(r'\b([\w.]*mastersecret[\w.-]*)\((\d)\)', README):
         assert f'{name}.{section}' in pages, f'{name}({section})'
+
+
+def test_testing_names_every_fuzz_target():
+    page = text_of(f'{SOURCE}/doc/TESTING')
+    names = {os.path.basename(path)[:-len('_fuzz.c')] for path in glob.glob(f'{SOURCE}/tests/fuzz/*_fuzz.c')}
+    told = page[page.index('What the fuzz targets'):page.index('Lines of each file')]
+    assert len(names) > 10 and names <= set(re.findall(r'\w+', told)), names - set(re.findall(r'\w+', told))
+    for name in re.findall(r'^  (\S+\.c) +\d+ +\d+ %$', page, re.M):
+        assert os.path.exists(f'{SOURCE}/{name}'), f'{name} is gone: make fuzz-coverage'
