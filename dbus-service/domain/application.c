@@ -356,8 +356,7 @@ static int put_definition(struct realm_write *write, const struct application *a
     if (r < 0)
         return r;
     application_key(&key, application->id);
-    r = realm_write_expect(write, &key, application->revision);
-    return r < 0 ? r : realm_write_put(write, &key, application->version, value);
+    return realm_write_put(write, &key, application->revision, application->version, value);
 }
 
 /* ---- Create ---- */
@@ -381,8 +380,7 @@ static int put_name(struct realm *realm, struct realm_write *write,
     r = realm_reservation_value(&holder, &value);
     if (r < 0)
         return r;
-    r = realm_write_expect(write, &key, 0);
-    return r < 0 ? r : realm_write_put(write, &key, record.version, value);
+    return realm_write_put(write, &key, 0, record.version, value);
 }
 
 static int copy_text(char **target, const char *text)
@@ -680,13 +678,9 @@ static int put_deleted(struct realm *realm, struct realm_write *write,
     if (r < 0)
         return r;
     application_key(&key, application->id);
-    r = realm_write_expect(write, &key, application->revision);
-    if (r == 0)
-        r = realm_write_put(write, &key, application->version, value);
+    r = realm_write_put(write, &key, application->revision, application->version, value);
     if (r == 0 && record.revision != 0)
-        r = realm_write_expect(write, &name, record.revision);
-    if (r == 0 && record.revision != 0)
-        r = realm_write_put(write, &name, record.version, NULL);
+        r = realm_write_put(write, &name, record.revision, record.version, NULL);
     return r;
 }
 

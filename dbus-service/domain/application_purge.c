@@ -33,14 +33,6 @@ static int page_add(void *userdata, const struct record_key *key)
     return 0;
 }
 
-static int put_gone(struct realm_write *write, const struct record_key *key, uint64_t revision,
-                    uint64_t version)
-{
-    int r = realm_write_expect(write, key, revision);
-
-    return r < 0 ? r : realm_write_put(write, key, version, NULL);
-}
-
 /* The reservation that a mapping holds; a group application's holds none. */
 static int put_reservation(struct purge *purge, struct realm_write *write,
                            const char *external_user)
@@ -51,7 +43,7 @@ static int put_reservation(struct purge *purge, struct realm_write *write,
 
     realm_reservation_key(purge->realm, &key, "external", purge->id, external_user);
     r = realm_peek(purge->realm, &key, &revision, &version);
-    return r < 0 || revision == 0 ? r : put_gone(write, &key, revision, version);
+    return r < 0 || revision == 0 ? r : realm_write_put(write, &key, revision, version, NULL);
 }
 
 /* A damaged mapping goes, too. Its reservation stays, since nobody knows of whom it is; the application's
@@ -62,7 +54,7 @@ static int put_damaged(struct purge *purge, struct realm_write *write, const str
     int r = realm_peek(purge->realm, key, &revision, &version);
 
     if (r == 0 && revision != 0)
-        r = put_gone(write, key, revision, version);
+        r = realm_write_put(write, key, revision, version, NULL);
     return r < 0 ? r : 1;
 }
 
@@ -87,7 +79,7 @@ static int put_mapping(struct purge *purge, struct realm_write *write, const str
     if (r == 0)
         r = put_reservation(purge, write, mapping->external_user);
     if (r == 0)
-        r = put_gone(write, key, record.revision, record.version);
+        r = realm_write_put(write, key, record.revision, record.version, NULL);
     return r < 0 ? r : r > 0 ? -EIO : 1;
 }
 
@@ -149,7 +141,7 @@ static int fill_until_changes(struct purge *purge, struct realm_write *write)
         return 1;
     purge->last = true;
     application_key(&key, purge->id);
-    return put_gone(write, &key, purge->revision, purge->version);
+    return realm_write_put(write, &key, purge->revision, purge->version, NULL);
 }
 
 /* 0 when a write is under way or waited for; the purge is over otherwise. */

@@ -199,14 +199,6 @@ static int edit_new(struct realm *realm, const struct application *application,
     return 0;
 }
 
-static int put(struct realm_write *write, const struct record_key *key, uint64_t revision,
-               uint64_t version, const struct secret *value)
-{
-    int r = realm_write_expect(write, key, revision);
-
-    return r < 0 ? r : realm_write_put(write, key, version, value);
-}
-
 static int release(struct edit *edit, struct realm_write *write, const char *external_user,
                    struct failure *failure)
 {
@@ -221,7 +213,7 @@ static int release(struct edit *edit, struct realm_write *write, const char *ext
     mapping_key(&holder, edit->application->id, &edit->account);
     if (!realm_reservation_held_by(record.value, &holder))
         return 0;
-    return put(write, &key, record.revision, record.version, NULL);
+    return realm_write_put(write, &key, record.revision, record.version, NULL);
 }
 
 static int reserve(struct edit *edit, struct realm_write *write, const char *external_user,
@@ -245,7 +237,7 @@ static int reserve(struct edit *edit, struct realm_write *write, const char *ext
                            external_user, edit->application->name);
     }
     r = realm_reservation_value(&holder, &value);
-    return r < 0 ? r : put(write, &key, record.revision, record.version, value);
+    return r < 0 ? r : realm_write_put(write, &key, record.revision, record.version, value);
 }
 
 /* wanted NULL: the mapping goes. A name that stays is reserved already: that was written with the mapping,
@@ -281,7 +273,7 @@ static int put_mapping(struct edit *edit, struct realm_write *write, const struc
     if (r < 0)
         return r;
     mapping_key(&key, edit->application->id, &edit->account);
-    return put(write, &key, present ? present->revision : 0, version, value);
+    return realm_write_put(write, &key, present ? present->revision : 0, version, value);
 }
 
 /* What was decided on must still be: the caller was judged by the application as he saw it, and

@@ -97,13 +97,13 @@ int realm_write_new(struct realm *realm, struct realm_write **ret_write) MUST_CH
 void realm_write_free(struct realm_write *write);
 CLEANUP_DEFINE(realm_write, struct realm_write, realm_write_free)
 #define CLEANUP_REALM_WRITE CLEANUP(realm_write_cleanup)
-/* Seals the value under the version after the one last read (0 if the key is new). NULL value =
- * tombstone. -ENOSPC when the write is full. */
-int realm_write_put(struct realm_write *write, const struct record_key *key, uint64_t version,
-                    const struct secret *value) MUST_CHECK;
-/* "Unchanged since revision" (0 = absent). */
+/* "Unchanged since revision" (0 = absent). -ENOSPC when the write is full. */
 int realm_write_expect(struct realm_write *write, const struct record_key *key,
                        uint64_t revision) MUST_CHECK;
+/* Writes over the record as it was read: expects its revision, and seals the value under the version
+ * after the one read (0 if the key is new). NULL value = tombstone. -ENOSPC when the write is full. */
+int realm_write_put(struct realm_write *write, const struct record_key *key, uint64_t revision,
+                    uint64_t version, const struct secret *value) MUST_CHECK;
 /* Frees the write in any case. 0 when taken: then `done` comes, with the revision on success. */
 typedef void (*realm_write_done)(void *userdata, const struct failure *failure, uint64_t revision);
 int realm_write_commit(struct realm_write *write, realm_write_done done, void *userdata,

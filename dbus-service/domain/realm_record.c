@@ -232,8 +232,8 @@ static int array_grow(void **array, size_t *room, size_t count, size_t size, siz
     return 0;
 }
 
-int realm_write_put(struct realm_write *write, const struct record_key *key, uint64_t version,
-                    const struct secret *value)
+static int write_change(struct realm_write *write, const struct record_key *key, uint64_t version,
+                        const struct secret *value)
 {
     void *changes = write->changes;
     struct log_change *change;
@@ -272,6 +272,14 @@ int realm_write_expect(struct realm_write *write, const struct record_key *key, 
     condition->key = *key;
     condition->revision = revision;
     return 0;
+}
+
+int realm_write_put(struct realm_write *write, const struct record_key *key, uint64_t revision,
+                    uint64_t version, const struct secret *value)
+{
+    int r = realm_write_expect(write, key, revision);
+
+    return r < 0 ? r : write_change(write, key, version, value);
 }
 
 struct append {
