@@ -127,11 +127,16 @@ static void on_open(void *userdata, enum log_outcome outcome, struct log *log, c
     snprintf(store->text, sizeof(store->text), "%s", text);
 }
 
-enum log_outcome store_open(struct store *store)
+int store_open_begin(struct store *store)
 {
     store->answered = false;
     memset(store->events, 0, sizeof(store->events));
-    assert_int_equal(journal_open(&store->options, on_open, store), 0);
+    return journal_open(&store->options, on_open, store);
+}
+
+enum log_outcome store_open(struct store *store)
+{
+    assert_int_equal(store_open_begin(store), 0);
     store_run_until(store, &store->answered);
     return store->opened;
 }

@@ -29,6 +29,8 @@ struct store {
 
 void store_setup(struct store *store);
 void store_teardown(struct store *store);
+/* Begins to open; what journal_open() says. */
+int store_open_begin(struct store *store);
 /* Opens and runs the loop until it is open or refused; returns the outcome. */
 enum log_outcome store_open(struct store *store);
 void store_close(struct store *store);

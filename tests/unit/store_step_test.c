@@ -59,22 +59,10 @@ static void trouble(void)
     atomic_fetch_add(&shared->troubles, 1);
 }
 
-static void on_open(void *userdata, enum log_outcome outcome, struct log *log, const char *text)
-{
-    struct store *store = userdata;
-
-    store->answered = true;
-    store->opened = outcome;
-    store->log = log;
-    snprintf(store->text, sizeof(store->text), "%s", text);
-}
-
 static void life_open(struct store *store)
 {
     for (int i = 0; i < TRIES; i++) {
-        store->answered = false;
-        memset(store->events, 0, sizeof(store->events));
-        if (journal_open(&store->options, on_open, store) < 0) {
+        if (store_open_begin(store) < 0) {
             trouble();
             uv_run(&store->loop, UV_RUN_DEFAULT);
             continue;
