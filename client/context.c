@@ -197,7 +197,7 @@ void context_administer(struct mastersecret *context)
     context->administers = true;
 }
 
-enum mastersecret_error context_connect(struct mastersecret *context, int64_t deadline)
+static enum mastersecret_error connect_door(struct mastersecret *context, int64_t deadline)
 {
     enum mastersecret_error error;
     bool bus_first = context->administers;
@@ -227,7 +227,7 @@ enum mastersecret_error mastersecret_connect(struct mastersecret *context)
     error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
-    return context_end(context, context_connect(context, deadline));
+    return context_end(context, connect_door(context, deadline));
 }
 
 /* No answer: the connection cannot be used again, and a change may have been made. */
@@ -264,7 +264,7 @@ enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessa
     struct connection_reply reply;
     enum mastersecret_error error;
 
-    error = context_connect(context, deadline);
+    error = connect_door(context, deadline);
     if (error != MASTERSECRET_OK)
         return error;
     dbus_message_set_allow_interactive_authorization(call, context->administers);

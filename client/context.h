@@ -29,7 +29,6 @@ enum mastersecret_error context_call(struct mastersecret *context, DBusMessage *
 enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessage *call,
                                          enum call_effect effect, int64_t deadline,
                                          DBusMessage **ret_reply) MUST_CHECK;
-enum mastersecret_error context_connect(struct mastersecret *context, int64_t deadline) MUST_CHECK;
 
 /* For the command line: the system bus is tried before the direct socket, because only there polkit
  * can stand in for a role, and polkit may ask the user. */

@@ -5,6 +5,7 @@
 #include "client/deadline.h"
 
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <sys/syscall.h>
 
 /* The call whose timespec is 64 bits wide, which the others have under the plain name. */
@@ -18,10 +19,9 @@ enum { FUTEX = SYS_futex };
 static bool wait_for(struct lock *lock, uint32_t holder, int64_t deadline)
 {
     int64_t left = deadline - deadline_now();
-    const struct {
-        int64_t seconds;
-        int64_t nanoseconds;
-    } timeout = { left / 1000000, left % 1000000 * 1000 };
+    const struct __kernel_timespec timeout = {
+        .tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000
+    };
 
     if (left <= 0)
         return false;

@@ -45,7 +45,7 @@ static inline void cleanup_free_pointer(void *pointer)
     free(*(void **)pointer);
 }
 
-static inline void cleanup_close_fd(int *fd)
+static inline void cleanup_close_fd(const int *fd)
 {
     if (*fd >= 0)
         close(*fd);

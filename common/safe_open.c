@@ -149,13 +149,14 @@ static int open_file(const struct walk *walk, int *ret_fd)
 int safe_open(const char *path, const struct safe_open_rule *rule, int *ret_fd)
 {
     struct walk walk = { .rule = rule, .folder = -1 };
+    size_t size = strlen(path) + 1;
     int r;
 
     if (path[0] != '/')
         return SAFE_OPEN_NOT_ABSOLUTE;
-    if (strlen(path) >= sizeof(walk.rest))
+    if (size > sizeof(walk.rest))
         return -ENAMETOOLONG;
-    strcpy(walk.rest, path);
+    memcpy(walk.rest, path, size);
     r = walk_to_folder(&walk);
     if (r == SAFE_OPEN_DONE)
         r = walk.rest[0] ? open_file(&walk, ret_fd) : SAFE_OPEN_NOT_REGULAR;

@@ -263,7 +263,7 @@ static int read_file(const char *path, char **ret_text, char *error)
     if (r == -ENOENT)
         return 0;
     if (r < 0) {
-        (void)snprintf(error, CONFIG_ERROR_MAX, "%s: %s", path, strerror(-r));
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%s: %s", path, strerrordesc_np(-r));
         return r;
     }
     if (r > 0) {
@@ -296,7 +296,7 @@ int config_load(const char *path, struct config **ret_config, char ret_error[CON
         r = parse(config, path, text, ret_error);
     if (r < 0) {
         if (!*ret_error)
-            (void)snprintf(ret_error, CONFIG_ERROR_MAX, "%s: %s", path, strerror(-r));
+            (void)snprintf(ret_error, CONFIG_ERROR_MAX, "%s: %s", path, strerrordesc_np(-r));
         return r;
     }
     *ret_config = STEAL(config);

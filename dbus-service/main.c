@@ -93,7 +93,7 @@ int main(int argc, char **argv)
         return r - 1;
     r = harden(&what);
     if (r < 0) {
-        (void)fprintf(stderr, "mastersecretd: cannot %s: %s\n", what, strerror(-r));
+        (void)fprintf(stderr, "mastersecretd: cannot %s: %s\n", what, strerrordesc_np(-r));
         return EXIT_FAILURE;
     }
     return run(file);

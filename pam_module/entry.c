@@ -86,5 +86,5 @@ ENTRY_POINT int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, co
 
 ENTRY_POINT int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    return enter(pamh, flags & PAM_PRELIM_CHECK ? ENTRY_PRELIMINARY : ENTRY_UPDATE, argc, argv);
+    return enter(pamh, (flags & PAM_PRELIM_CHECK) ? ENTRY_PRELIMINARY : ENTRY_UPDATE, argc, argv);
 }

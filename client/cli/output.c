@@ -241,7 +241,7 @@ void output_table(const json_t *rows, const struct column *columns)
     size_t index;
     json_t *row;
 
-    for (size_t i = 0; columns[i].title && i < COLUMNS_MAX; i++) {
+    for (size_t i = 0; i < COLUMNS_MAX && columns[i].title; i++) {
         widths[i] = width_of(columns[i].title);
         json_array_foreach(rows, index, row) {
             CLEANUP_FREE char *text = cell(row, &columns[i]);

@@ -13,7 +13,10 @@
 #define MESSAGE_MAX (2 * 1024 * 1024)
 /* Applications whose questions to the name service are asked before a loop waits for the answers. */
 #define LOOP_WAITING_MAX 32
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(name) 0 /* gcc has macros instead */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define SANITIZED true
 #else
 #define SANITIZED false

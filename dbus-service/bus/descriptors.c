@@ -98,7 +98,7 @@ static int pipe_failure(struct call *call, const struct descriptor *descriptor, 
         return outcome == -ENOMEM ? outcome
                                   : failure_set(&call->failure, ERROR_BAD_DESCRIPTOR,
                                                 "descriptor '%.100s' %s: %s", descriptor->name, text,
-                                                strerror(-outcome));
+                                                strerrordesc_np(-outcome));
     switch ((enum pipe_outcome)outcome) {
     case PIPE_TOO_LARGE:
         return failure_set(&call->failure, ERROR_TOO_LARGE,

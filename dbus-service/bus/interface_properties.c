@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-void property_write(const struct property *property, const struct property_source *source,
-                    struct writer *writer)
+static void write_value(const struct property *property, const struct property_source *source,
+                        struct writer *writer)
 {
     writer_open(writer, DBUS_TYPE_VARIANT, property->signature);
     property->get(source, writer);
@@ -37,7 +37,7 @@ void properties_write(const struct interface *interface, const struct property_s
             continue;
         writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
         writer_string(writer, property->name);
-        property_write(property, source, writer);
+        write_value(property, source, writer);
         writer_close(writer);
     }
     writer_close(writer);
@@ -89,7 +89,7 @@ static int handle_get(struct call *call)
         return failure_set(&call->failure, ERROR_ACCESS_DENIED, "reading %s needs the role of %s",
                            property->name, access_needs(property->operation));
     writer = call_writer(call);
-    property_write(property, &source, &writer);
+    write_value(property, &source, &writer);
     call_reply(call, writer_take(&writer));
     return 0;
 }

@@ -7,9 +7,6 @@
 #include "dbus-service/bus/table.h"
 #include "dbus-service/bus/writer.h"
 
-/* A variant with the property's value. */
-void property_write(const struct property *property, const struct property_source *source,
-                    struct writer *writer);
 /* a{sv} of those that the roles may read. */
 void properties_write(const struct interface *interface, const struct property_source *source,
                       unsigned roles, struct writer *writer);

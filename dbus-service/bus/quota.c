@@ -88,16 +88,18 @@ static struct quota_user **user_link(struct quota *quota, uid_t uid)
 static struct quota_user *user_get(struct quota *quota, uid_t uid)
 {
     struct quota_user **link = user_link(quota, uid);
+    struct quota_user *user = *link;
 
-    if (*link)
-        return *link;
-    *link = calloc(1, sizeof(**link));
-    if (*link) {
-        (*link)->uid = uid;
-        (*link)->tokens = quota->limits.requests_per_second;
+    if (user)
+        return user;
+    user = calloc(1, sizeof(*user));
+    if (user) {
+        user->uid = uid;
+        user->tokens = quota->limits.requests_per_second;
         quota->users_count++;
+        *link = user;
     }
-    return *link;
+    return user;
 }
 
 /* Forgets users who hold nothing and whose bucket is full again, which it is after a second. */

@@ -39,8 +39,9 @@ static uint64_t now_usec(clockid_t clock)
 
 static int complain(const char *what, const char *object, int error)
 {
-    syslog(LOG_ERR, "cannot %s '%s': %s", what, object, strerror(-error));
-    (void)fprintf(stderr, "mastersecretd: cannot %s '%s': %s\n", what, object, strerror(-error));
+    syslog(LOG_ERR, "cannot %s '%s': %s", what, object, strerrordesc_np(-error));
+    (void)fprintf(stderr, "mastersecretd: cannot %s '%s': %s\n", what, object,
+                  strerrordesc_np(-error));
     return error;
 }
 

@@ -80,11 +80,11 @@ static bool has_more(int fd)
 /* Handles one watch, which may be gone then, and so may all others of the set. */
 static void handle_watch(struct watch_poll *poll, size_t index, unsigned flags)
 {
-    uint64_t end = poll->set->read_nsec ? uv_hrtime() + poll->set->read_nsec : 0;
+    uint64_t until = poll->set->read_nsec ? uv_hrtime() + poll->set->read_nsec : 0;
 
     (void)dbus_watch_handle(poll->watches[index], flags); /* out of memory: the event comes again */
-    while ((flags & DBUS_WATCH_READABLE) && end && poll->watches[index] &&
-           dbus_watch_get_enabled(poll->watches[index]) && has_more(poll->fd) && uv_hrtime() < end)
+    while ((flags & DBUS_WATCH_READABLE) && until && poll->watches[index] &&
+           dbus_watch_get_enabled(poll->watches[index]) && has_more(poll->fd) && uv_hrtime() < until)
         (void)dbus_watch_handle(poll->watches[index], DBUS_WATCH_READABLE);
 }
 

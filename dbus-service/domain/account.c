@@ -354,7 +354,7 @@ static void entry_announce(struct account_cache *cache, const struct entry *entr
     }
 }
 
-void account_forget_waiter(struct account_cache *cache, void *userdata)
+void account_forget_waiter(struct account_cache *cache, const void *userdata)
 {
     struct wait **place = &cache->waits;
 

@@ -51,6 +51,6 @@ int account_by_name(struct account_cache *cache, const char *name,
 int account_group(struct account_cache *cache, const char *name,
                   const struct account_waiter *waiter, gid_t *ret_gid) MUST_CHECK;
 /* The waiter's object goes away: never call it. */
-void account_forget_waiter(struct account_cache *cache, void *userdata);
+void account_forget_waiter(struct account_cache *cache, const void *userdata);
 
 #endif

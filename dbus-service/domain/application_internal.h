@@ -16,7 +16,6 @@ CLEANUP_DEFINE(application, struct application, application_unref)
 void application_key(struct record_key *ret_key, const uint8_t id[APPLICATION_ID_SIZE]);
 
 int name_list_copy(struct name_list *list, const struct name_list *from) MUST_CHECK;
-void name_list_deinit(struct name_list *list);
 
 /* Revision and version are not in the value. 0 or -ENOMEM. */
 int application_format(const struct application *application, struct secret **ret_value) MUST_CHECK;

@@ -41,7 +41,7 @@ struct application *application_ref(const struct application *application)
     return &shared->application;
 }
 
-void name_list_deinit(struct name_list *list)
+static void name_list_deinit(struct name_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->names[i]);

@@ -61,5 +61,5 @@ int failure_from_errno(struct failure *failure, int error, const char *what)
         return failure_set(failure, ERROR_OUT_OF_MEMORY, NULL);
     if (error == -EBADMSG)
         return failure_set(failure, ERROR_DAMAGED, "%s: stored data is damaged", what);
-    return failure_set(failure, ERROR_STORAGE_FAILED, "%s: %s", what, strerror(-error));
+    return failure_set(failure, ERROR_STORAGE_FAILED, "%s: %s", what, strerrordesc_np(-error));
 }

@@ -39,23 +39,25 @@ int realm_failure_log(struct failure *failure, enum log_outcome outcome, const c
 static int failure_no_slot(struct failure *failure, const struct realm *realm, const char *reason)
 {
     const struct realm_options *options = &realm->options;
+    const char *credential = options->credential_path, *keyfile = options->keyfile_path;
+    bool has_credential, has_keyfile, has_passphrase;
     unsigned mask = 0;
 
     if (keyring_slots(options->folder_fd, &mask) != KEYRING_DONE)
         mask = 0;
+    has_credential = mask & (1u << SLOT_CREDENTIAL);
+    has_keyfile = mask & (1u << SLOT_KEYFILE);
+    has_passphrase = mask & (1u << SLOT_PASSPHRASE);
+    if (!credential)
+        credential = "(none was passed to the service)";
+    if (!keyfile)
+        keyfile = "(none is configured)";
     return failure_set(failure, ERROR_NO_SLOT_OPENS, "%s;%s%s%s%s%s%s", reason,
-                       mask & (1u << SLOT_CREDENTIAL) ? " slot credential needs the credential " : "",
-                       mask & (1u << SLOT_CREDENTIAL)
-                           ? (options->credential_path ? options->credential_path
-                                                       : "(none was passed to the service)")
-                           : "",
-                       mask & (1u << SLOT_KEYFILE) ? " slot keyfile needs the key file " : "",
-                       mask & (1u << SLOT_KEYFILE)
-                           ? (options->keyfile_path ? options->keyfile_path : "(none is configured)")
-                           : "",
-                       mask & (1u << SLOT_PASSPHRASE)
-                           ? " slot passphrase needs: mastersecret secret unseal"
-                           : "",
+                       has_credential ? " slot credential needs the credential " : "",
+                       has_credential ? credential : "",
+                       has_keyfile ? " slot keyfile needs the key file " : "",
+                       has_keyfile ? keyfile : "",
+                       has_passphrase ? " slot passphrase needs: mastersecret secret unseal" : "",
                        mask ? "" : " the keyring's slots cannot be read");
 }
 

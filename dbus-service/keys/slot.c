@@ -163,7 +163,8 @@ int slot_kind_parse(const char *name, enum slot_kind *ret_kind)
     return -EINVAL;
 }
 
-bool slot_has_source(enum slot_kind kind, const struct slot_sources *sources)
+/* Is there anything in `sources` for this kind? */
+static bool kind_has_source(enum slot_kind kind, const struct slot_sources *sources)
 {
     const struct slot_type *type = type_of((unsigned)kind);
 
@@ -172,7 +173,7 @@ bool slot_has_source(enum slot_kind kind, const struct slot_sources *sources)
 
 int slot_source_create(enum slot_kind kind, const struct slot_sources *sources, bool *ret_created)
 {
-    if (!slot_has_source(kind, sources))
+    if (!kind_has_source(kind, sources))
         return KEYRING_NO_SLOT;
     return slot_types[kind].create(sources, ret_created);
 }
@@ -246,7 +247,7 @@ int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sourc
     uint8_t associated[ASSOCIATED_SIZE];
     int r;
 
-    if (!slot_has_source(kind, sources))
+    if (!kind_has_source(kind, sources))
         return KEYRING_NO_SLOT;
     if (slot_types[kind].stretched)
         slot.cost = passphrase_cost_default;
@@ -275,7 +276,7 @@ int slot_unwrap(const struct slot *slot, const struct slot_sources *sources,
     uint8_t associated[ASSOCIATED_SIZE];
     int r;
 
-    if (!slot_has_source(slot->kind, sources))
+    if (!kind_has_source(slot->kind, sources))
         return KEYRING_NO_SLOT;
     r = slot_types[slot->kind].material(slot, sources, &material);
     if (r != KEYRING_DONE)

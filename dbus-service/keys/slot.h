@@ -26,9 +26,6 @@ struct slot {
     uint8_t wrapped[SLOT_WRAPPED_SIZE];
 };
 
-/* Is there anything in `sources` for this kind? */
-bool slot_has_source(enum slot_kind kind, const struct slot_sources *sources);
-
 /* Makes key material that this kind makes itself (the key file, unless it is there already).
  * KEYRING_DONE, KEYRING_NO_SLOT, KEYRING_PASSPHRASE_LENGTH, -errno. */
 int slot_source_create(enum slot_kind kind, const struct slot_sources *sources,

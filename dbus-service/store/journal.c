@@ -156,7 +156,7 @@ static void anchor_end(struct log *log)
         char text[512];
 
         snprintf(text, sizeof(text), "cannot write the anchor '%s': %s", log->anchor_path,
-                 strerror(-log->anchor_result));
+                 strerrordesc_np(-log->anchor_result));
         event(log, LOG_EVENT_ANCHOR_FAILED, text);
     }
     log->anchor_failed = failed;
@@ -506,7 +506,7 @@ static void background_begin(struct log *log, void (*run)(struct background *bac
     log->verify_changes = 0;
     r = background_start(&log->options, &log->writer, run, notify, log, &log->background);
     if (r < 0 && run == background_compact)
-        compact_failed(log, strerror(-r));
+        compact_failed(log, strerrordesc_np(-r));
 }
 
 static void maybe_compact(struct log *log)

@@ -157,7 +157,7 @@ void background_finish(struct background *background, const struct scan *scan, i
         return;
     default:
         background->result = BACKGROUND_FAILED;
-        snprintf(text, size, "journal: %s", strerror(-error));
+        snprintf(text, size, "journal: %s", strerrordesc_np(-error));
     }
 }
 

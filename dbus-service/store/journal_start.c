@@ -38,7 +38,7 @@ refuse(struct work *work, enum log_outcome outcome, const char *format, ...)
 
 static enum log_outcome fail(struct work *work, const char *what, int error)
 {
-    return refuse(work, LOG_FAILED, "%s: %s", what, strerror(-error));
+    return refuse(work, LOG_FAILED, "%s: %s", what, strerrordesc_np(-error));
 }
 
 static enum log_outcome damaged(struct work *work, uint64_t offset)
@@ -70,7 +70,8 @@ static enum log_outcome read_anchor(struct work *work)
         return LOG_DONE;
     r = anchor_get(path, &work->options->hash, anchor);
     if (r < 0)
-        return refuse(work, LOG_FAILED, "cannot read the anchor '%s': %s", path, strerror(-r));
+        return refuse(work, LOG_FAILED, "cannot read the anchor '%s': %s", path,
+                      strerrordesc_np(-r));
     if (r == ANCHOR_DAMAGED)
         return refuse(work, LOG_DAMAGED, "anchor '%s': damaged, or not made with this log's key",
                       path);

@@ -20,26 +20,26 @@ enum {
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-void writer_list_init(struct writer_list *list)
+static void list_init(struct writer_list *list)
 {
     list->first = NULL;
     list->last = &list->first;
 }
 
-void writer_list_push(struct writer_list *list, struct writer_append *append)
+static void list_push(struct writer_list *list, struct writer_append *append)
 {
     append->next = NULL;
     *list->last = append;
     list->last = &append->next;
 }
 
-void writer_list_move(struct writer_list *to, struct writer_list *from)
+static void list_move(struct writer_list *to, struct writer_list *from)
 {
     if (!from->first)
         return;
     *to->last = from->first;
     to->last = from->last;
-    writer_list_init(from);
+    list_init(from);
 }
 
 static void list_set_outcome(struct writer_list *list, enum log_outcome outcome)
@@ -226,7 +226,7 @@ static int grow_ahead(struct writer_file *file)
 static void fail_read_only(struct writer *writer, const char *what, int error)
 {
     writer->read_only = true;
-    snprintf(writer->text, sizeof(writer->text), "journal: %s: %s", what, strerror(-error));
+    snprintf(writer->text, sizeof(writer->text), "journal: %s: %s", what, strerrordesc_np(-error));
     pthread_cond_broadcast(&writer->switched);
 }
 
@@ -242,10 +242,11 @@ static void commit_report(struct writer *writer, struct writer_list *batch,
     };
 
     list_set_outcome(batch, outcomes[outcome]);
-    writer_list_move(&writer->finished, batch);
+    list_move(&writer->finished, batch);
     if (outcome == COMMIT_FAILED) {
         writer->stalled = true;
-        snprintf(writer->text, sizeof(writer->text), "journal: cannot write: %s", strerror(-error));
+        snprintf(writer->text, sizeof(writer->text), "journal: cannot write: %s",
+                 strerrordesc_np(-error));
     }
     if (outcome == COMMIT_SPOILED)
         fail_read_only(writer, "cannot write", error);
@@ -258,7 +259,7 @@ static void batch_take(struct writer *writer, struct writer_list *ret_batch)
 {
     size_t size = 0;
 
-    writer_list_init(ret_batch);
+    list_init(ret_batch);
     while (writer->queue.first) {
         struct writer_append *append = writer->queue.first;
 
@@ -268,7 +269,7 @@ static void batch_take(struct writer *writer, struct writer_list *ret_batch)
         writer->queue.first = append->next;
         if (!append->next)
             writer->queue.last = &writer->queue.first;
-        writer_list_push(ret_batch, append);
+        list_push(ret_batch, append);
     }
     writer->queued_bytes -= size;
 }
@@ -349,8 +350,8 @@ int writer_start(struct writer *writer, const struct writer_file *file)
     int r;
 
     writer->file = *file;
-    writer_list_init(&writer->queue);
-    writer_list_init(&writer->finished);
+    list_init(&writer->queue);
+    list_init(&writer->finished);
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_cond_init(&writer->wake, NULL);
     pthread_cond_init(&writer->switched, NULL);
@@ -369,7 +370,7 @@ bool writer_queue(struct writer *writer, struct writer_append *append)
     taken = writer->queued_bytes + append->size <= QUEUE_BYTES;
     if (taken) {
         writer->queued_bytes += append->size;
-        writer_list_push(&writer->queue, append);
+        list_push(&writer->queue, append);
     }
     pthread_mutex_unlock(&writer->mutex);
     return taken;
@@ -394,9 +395,9 @@ void writer_collect(struct writer *writer, struct writer_report *ret_report)
 {
     struct writer_report *report = ret_report;
 
-    writer_list_init(&report->finished);
+    list_init(&report->finished);
     pthread_mutex_lock(&writer->mutex);
-    writer_list_move(&report->finished, &writer->finished);
+    list_move(&report->finished, &writer->finished);
     report->head = writer->file.head;
     report->offset = writer->file.offset;
     report->failed = writer->stalled;
@@ -406,7 +407,7 @@ void writer_collect(struct writer *writer, struct writer_report *ret_report)
     if (writer->stalled || writer->read_only) {
         /* What waits was numbered, and perhaps judged, on what now never happened. */
         list_set_outcome(&writer->queue, writer->read_only ? LOG_READ_ONLY : LOG_FAILED);
-        writer_list_move(&report->finished, &writer->queue);
+        list_move(&report->finished, &writer->queue);
         writer->queued_bytes = 0;
         writer->stalled = false;
         pthread_cond_signal(&writer->wake);

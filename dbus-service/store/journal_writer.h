@@ -26,10 +26,6 @@ struct writer_list {
     struct writer_append **last;
 };
 
-void writer_list_init(struct writer_list *list);
-void writer_list_push(struct writer_list *list, struct writer_append *append);
-void writer_list_move(struct writer_list *to, struct writer_list *from);
-
 /* The file that is written to, and how far. */
 struct writer_file {
     int fd;             /* owned */
