@@ -130,7 +130,7 @@ static int fault(struct options_fault *ret_fault, const char *name, size_t lengt
     if (length > sizeof(ret_fault->option) - 1)
         length = sizeof(ret_fault->option) - 1;
     for (size_t i = 0; i < length; i++)
-        ret_fault->option[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+        ret_fault->option[i] = (char)(name[i] >= ' ' && name[i] <= '~' ? name[i] : '?');
     ret_fault->option[length] = '\0';
     ret_fault->reason = reason;
     ret_fault->line = 0;

@@ -319,6 +319,7 @@ static enum log_outcome prepare_view(struct work *work)
 {
     struct journal_start *start = work->start;
     struct replay_end end;
+    enum log_outcome outcome = LOG_DONE;
     int r;
 
     r = view_open(work->options->folder_fd, &start->view, &work->position);
@@ -335,8 +336,9 @@ static enum log_outcome prepare_view(struct work *work)
         return LOG_DONE;
     if (work->resumed && (end.forked || end.error == -ECANCELED))
         return replay_outcome(work, &end);
-    r = work->resumed ? LOG_DONE : compare_ends(work);
-    return r == LOG_DONE ? rebuild_view(work) : (enum log_outcome)r;
+    if (!work->resumed)
+        outcome = compare_ends(work);
+    return outcome == LOG_DONE ? rebuild_view(work) : outcome;
 }
 
 /* ---- the end of the journal ----------------------------------------------------------------- */

@@ -178,7 +178,7 @@ enum commit_outcome {
 static enum commit_outcome commit(struct writer *writer, const struct writer_list *batch,
                                   struct writer_file *file, int *ret_error)
 {
-    struct frame frame;
+    struct frame frame = { .body_size = 0 };
     size_t size;
     int r;
 
