@@ -23,9 +23,7 @@ struct client {
     struct workload workload;
     unsigned serial; /* of the call */
     unsigned random;
-    /* A lookup's message up to the user's name, and the pipe that its value comes through: both
-     * serve every lookup of this client, as they would in a gateway that makes many. */
-    DBusMessage *lookup;
+    /* The pipe that every lookup's value comes through, as in a gateway that makes many. */
     int read_end, write_end;
     DBusMessage *session; /* at gnome-keyring: its answer to OpenSession */
 };
@@ -46,7 +44,6 @@ static void client_free(struct stream *stream)
         dbus_connection_close(client->connection);
         dbus_connection_unref(client->connection);
     }
-    message_unref(&client->lookup);
     message_unref(&client->session);
     cleanup_close_fd(&client->read_end);
     cleanup_close_fd(&client->write_end);
@@ -114,30 +111,24 @@ static int lookup_check(int fd, const char *user)
     return 0;
 }
 
-static int lookup_prepare(struct client *client)
+/* Where a call goes is written behind its arguments: libdbus goes through all that stands in the header each
+ * time an argument makes the signature longer, and a header with four fields costs more than the message. */
+static int call_address(DBusMessage *call, const char *path, const char *interface,
+                        const char *member)
 {
-    const char *application = PEOPLE_APPLICATION;
-    int ends[2];
-
-    client->lookup =
-        dbus_message_new_method_call(NULL, BUS_PATH, BUS_INTERFACE_CREDENTIALS, "Lookup");
-    if (!client->lookup || !dbus_message_append_args(client->lookup, DBUS_TYPE_STRING, &application,
-                                                     DBUS_TYPE_INVALID))
-        return -ENOMEM;
-    if (pipe2(ends, O_CLOEXEC))
-        return -errno;
-    client->read_end = ends[0];
-    client->write_end = ends[1];
-    return 0;
+    return dbus_message_set_path(call, path) && dbus_message_set_interface(call, interface) &&
+                   dbus_message_set_member(call, member)
+               ? 0
+               : -ENOMEM;
 }
 
 static int lookup_call(struct stream *stream)
 {
     struct client *client = (struct client *)stream;
     DBusMessage *reply CLEANUP_MESSAGE = NULL;
-    DBusMessage *call CLEANUP_MESSAGE = dbus_message_copy(client->lookup);
+    DBusMessage *call CLEANUP_MESSAGE = dbus_message_new(DBUS_MESSAGE_TYPE_METHOD_CALL);
     char user[PEOPLE_NAME_SIZE];
-    const char *name = user;
+    const char *name = user, *application = PEOPLE_APPLICATION;
     DBusMessageIter arguments;
     int r;
 
@@ -146,9 +137,12 @@ static int lookup_call(struct stream *stream)
     client->random = client->random * 1103515245 + 12345;
     people_user((client->random >> 8) % client->workload.users, user);
     dbus_message_iter_init_append(call, &arguments);
+    dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &application);
     dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &name);
     append_descriptor(&arguments, client->write_end);
-    r = client_exchange(client, call, &reply);
+    r = call_address(call, BUS_PATH, BUS_INTERFACE_CREDENTIALS, "Lookup");
+    if (r == 0)
+        r = client_exchange(client, call, &reply);
     return r < 0 ? r : lookup_check(client->read_end, user);
 }
 
@@ -179,9 +173,7 @@ static int set_call(struct stream *stream)
 {
     struct client *client = (struct client *)stream;
     DBusMessage *reply CLEANUP_MESSAGE = NULL;
-    DBusMessage *call CLEANUP_MESSAGE =
-        dbus_message_new_method_call(NULL, BUS_PATH_APPLICATION "/" PEOPLE_APPLICATION,
-                                     BUS_INTERFACE_APPLICATION, "SetMapping");
+    DBusMessage *call CLEANUP_MESSAGE = dbus_message_new(DBUS_MESSAGE_TYPE_METHOD_CALL);
     char user[PEOPLE_NAME_SIZE], account[PEOPLE_NAME_SIZE + 8];
     const char *text = account, *as_it_is = "";
     DBusMessageIter arguments, plain;
@@ -199,7 +191,9 @@ static int set_call(struct stream *stream)
     dbus_message_iter_open_container(&arguments, DBUS_TYPE_ARRAY, "{ss}", &plain);
     dbus_message_iter_close_container(&arguments, &plain);
     append_descriptor(&arguments, value);
-    return client_exchange(client, call, &reply);
+    r = call_address(call, BUS_PATH_APPLICATION "/" PEOPLE_APPLICATION, BUS_INTERFACE_APPLICATION,
+                     "SetMapping");
+    return r < 0 ? r : client_exchange(client, call, &reply);
 }
 
 /* ---- gnome-keyring, for comparison ---- */
@@ -332,7 +326,7 @@ int client_stream_new(const char *name, const struct workload *workload,
 {
     const char *operation = strchr(name, ':');
     struct client *client = calloc(1, sizeof(*client));
-    int r;
+    int ends[2], r;
 
     if (!client)
         return -ENOMEM;
@@ -343,7 +337,11 @@ int client_stream_new(const char *name, const struct workload *workload,
     client->destination = door_destination(name);
     r = operation_find(operation ? operation + 1 : "", &client->stream.call);
     if (r == 0)
-        r = lookup_prepare(client);
+        r = pipe2(ends, O_CLOEXEC) ? -errno : 0;
+    if (r == 0) {
+        client->read_end = ends[0];
+        client->write_end = ends[1];
+    }
     if (r == 0)
         r = client_open(client, name);
     if (r < 0) {
