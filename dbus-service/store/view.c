@@ -415,7 +415,8 @@ static struct tail **tail_find(struct view *view, uint8_t class, const uint8_t *
 {
     struct tail **link = &view->tails[tail_bucket(class, scope)];
 
-    while (*link && ((*link)->class != class || memcmp((*link)->scope, scope, RECORD_SCOPE_SIZE)))
+    while (*link && ((*link)->class != class ||
+                     memcmp((*link)->scope, scope, RECORD_SCOPE_SIZE) != 0))
         link = &(*link)->next;
     return link;
 }
