@@ -145,8 +145,10 @@ def install(stage):
 
 
 def replace_daemon(path):
-    """Another build of the service (a sanitized one); its reports go to a file, as the activated
-    service starts with an empty environment and nowhere to write to."""
+    """Another build of the service (a sanitized one), or a program that runs the installed one as
+    DAEMON.plain; its reports go to a file, as the activated service starts with an empty environment
+    and nowhere to write to."""
+    os.rename(DAEMON, DAEMON + '.plain')
     shutil.copy2(path, DAEMON + '.real')
     os.chmod(DAEMON + '.real', 0o755)
     os.makedirs('/var/log/sanitizer', exist_ok=True)
