@@ -646,6 +646,9 @@ static void on_log_closed(void *userdata)
     struct realm_task *task = userdata;
     struct failure failure = {.code = ERROR_NONE};
 
+    /* What the log said of the view in its last turns: without the keys it cannot be built again now, and
+     * the next opening does it. */
+    task->realm->view_damaged = false;
     keyring_free(STEAL(task->realm->keyring));
     task_end(task, &failure);
 }

@@ -490,6 +490,23 @@ static void test_view_built_later(void **state)
     domain_teardown(&domain);
 }
 
+/* The last thing that the log says before it is closed is that its view is damaged. */
+static void test_sealed_while_damage_is_found(void **state)
+{
+    struct result result = {0};
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    assert_int_equal(realm_seal(domain.realm, on_done, &result, &result.failure), 0);
+    domain.realm->view_damaged = true;
+    domain_wait(&domain, &result, 1);
+    domain_run_ms(&domain, 2500); /* longer than until the next try */
+    assert_int_equal(realm_state(domain.realm), REALM_SEALED);
+    domain_unseal(&domain);
+    domain_teardown(&domain);
+}
+
 /* Told to end while the view is built, it ends before it is. */
 static void test_closed_while_rebuilding(void **state)
 {
@@ -606,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_altered_view),
         cmocka_unit_test_teardown(test_view_built_later, repair_disk),
+        cmocka_unit_test(test_sealed_while_damage_is_found),
         cmocka_unit_test(test_closed_while_rebuilding),
     };
 
