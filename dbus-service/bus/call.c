@@ -50,7 +50,8 @@ static void run(struct call *call)
 {
     struct quota *quota = call->service->quota;
     uid_t uid = call->peer->caller.uid;
-    uint64_t begin = call->peer->door == DOOR_BUS ? uv_hrtime() : 0;
+    bool counts = call->peer->door == DOOR_BUS && call->peer->state == PEER_KNOWN;
+    uint64_t begin = counts ? uv_hrtime() : 0;
     int r = 0;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++)
