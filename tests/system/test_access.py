@@ -346,7 +346,7 @@ with open('/etc/group', 'w', encoding='utf-8') as file:
             left.append('dave')
         print(head + ':' + ','.join(left), file=file)
 begin = time.monotonic()
-while 'ok' in (now := ask()) and time.monotonic() - begin < 8:
+while 'ok' in (now := ask()) and time.monotonic() - begin < 30:
     time.sleep(0.05)
 took = time.monotonic() - begin
 # Whom the name service now knows as a member becomes one with a new log-in.
@@ -362,7 +362,7 @@ answer([*result, now, took, looked_up(doors['dave']), lookup(connect_as('dave', 
     assert before == ['ok'] * 4 + ['NotApplicationUser']
     assert after == ['NotApplicationUser', *['AccessDenied'] * 3, 'NotApplicationUser']
     print(f'took {took:.2f} s')
-    assert took < 3
+    assert took < 15  # the default would be a minute
     assert (old_login, new_login) == ('NotApplicationUser', 'MappingNotFound')
 
 

@@ -93,11 +93,11 @@ pid = os.fork()
 if pid == 0:  # somebody else is answered meanwhile
     begin = time.monotonic()
     lookup(Door({door!r}))
-    os._exit(time.monotonic() - begin > 0.5)
+    os._exit(time.monotonic() - begin > 0.9)
 result = verify_with(given(b'secret', end=False))
 answer([result, time.monotonic() - begin, os.waitpid(pid, 0)[1]])
 ''', 'alice')
-    assert result == 'BadDescriptor' and 0.9 < seconds < 2 and other == 0
+    assert result == 'BadDescriptor' and 0.9 < seconds < 10 and other == 0
 
 
 @pytest.mark.parametrize('door', ('bus', 'direct'))

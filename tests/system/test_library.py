@@ -13,6 +13,8 @@ pytestmark = pytest.mark.service
 
 FOLDER = '/usr/local/src/example'
 PROGRAM = f'{FOLDER}/example'
+# Its time-out is 1 s; on a busy machine more passes. What the library did not limit would wait 5 s, or 25 s in libdbus.
+LATE = 4.5
 
 
 def example():
@@ -66,7 +68,7 @@ def test_service_absent(world):
     world.run('chmod 0 /usr/libexec/mastersecretd')
     world.kill_service()
     status, _, text, seconds = timed(world)
-    assert status == 1 and seconds < 1.9, text
+    assert status == 1 and seconds < LATE, text
 
 
 def test_bus_gone(world):
@@ -74,8 +76,8 @@ def test_bus_gone(world):
     world.run('kill "$(cat /run/dbus/pid)"')
     assert timed(world)[0] == 0, 'the direct socket goes on without the bus'
     world.run('chmod 0 /usr/libexec/mastersecretd; pkill -KILL mastersecretd; sleep 0.2')
-    status, _, _, seconds = timed(world)
-    assert status == 1 and seconds < 0.9
+    status, _, text, _ = timed(world)
+    assert status == 1 and 'retry, or raise the time-out' not in text
 
 
 @pytest.mark.parametrize('crowd', [0, 100])
@@ -88,7 +90,7 @@ def test_service_stopped(world, door, crowd):
         world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
     status, _, text, seconds = timed(world)
     assert status == 1 and 'retry, or raise the time-out' in text
-    assert 0.9 < seconds < 1.9
+    assert 0.9 < seconds < LATE
     world.run(['kill', '-CONT', str(world.service_pid())])
 
 
@@ -97,7 +99,7 @@ def test_bus_stopped(world):
     world.run('kill -STOP "$(cat /run/dbus/pid)"; mv /run/mastersecret/direct /run/mastersecret/x')
     status, _, _, seconds = timed(world)
     world.run('kill -CONT "$(cat /run/dbus/pid)"')
-    assert status == 1 and 0.9 < seconds < 1.9
+    assert status == 1 and 0.9 < seconds < LATE
 
 
 def test_environment(world):
@@ -120,7 +122,7 @@ def test_restarting(world):
             world.kill_service('KILL')
         status, _, text, seconds = timed(world)
         outcomes.append(status)
-        assert seconds < 1.9, text
+        assert seconds < LATE, text
     assert 0 in outcomes
 
 

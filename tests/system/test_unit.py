@@ -134,7 +134,7 @@ def start_traced(world, *options):
 
 
 def test_stop_while_the_view_is_rebuilt(booted):
-    """Each MiB of the journal takes 0.7 s here, and there are twelve: the rebuild lasts long, the stop does not."""
+    """Each MiB of the journal takes 2 s here, and there are twelve: the rebuild lasts long, the stop does not."""
     furnish(booted)
     assert bus_client.run(booted, """
 doors = [connect_as(name) for name in ('bob', 'alice')]
@@ -145,13 +145,13 @@ answer(set_mapping(doors[1], '', 'ALICE01', b'a password'))
     booted.run('systemctl kill -s KILL mastersecretd; sleep 0.1; systemctl stop mastersecretd; '
                'rm -f /var/lib/mastersecret/view*; du -ab /var/lib/mastersecret')
     tracer = start_traced(booted, '-P', '/var/lib/mastersecret/journal',
-                          '-e', 'inject=pread64:delay_enter=700ms')
+                          '-e', 'inject=pread64:delay_enter=2s')
     wait_until(lambda: show(booted, 'StatusText').startswith('rebuilding'), 'the rebuild', 30)
     begin = time.monotonic()
     booted.run(['systemctl', 'stop', UNIT])
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15
     assert show(booted, 'Result') == 'success'
-    tracer.wait(timeout=10)
+    tracer.wait(timeout=60)
     booted.run(f'rm {DROP_INS}/test.conf; systemctl daemon-reload')
     assert value(booted) == 'a password'
 

@@ -146,7 +146,7 @@ def test_start_exec_stop():
 def test_comes_up_quickly():
     start = time.monotonic()
     subprocess.run([TOOL, 'run', *OPTIONS, '--', 'true'], check=True)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_a_world_in_a_world():

@@ -395,9 +395,9 @@ static void test_vault_5361_nobody_reads_the_log(void **state)
     (void)state;
     for (unsigned i = 0; i < 20000; i++)
         write_numbered(i);
-    assert_true(uv_hrtime() - begin < 2000000000ULL); /* a blocking write would never return */
+    assert_true(uv_hrtime() - begin < 30ULL * 1000 * 1000 * 1000); /* a blocking write would never return */
     gone = audit_close();
-    assert_true(uv_hrtime() - begin < 10ULL * 1000 * 1000 * 1000);
+    assert_true(uv_hrtime() - begin < 60ULL * 1000 * 1000 * 1000);
     while (number_get(&lost) >= 0)
         sent++;
     assert_int_equal(gone + sent, 20000);
