@@ -416,7 +416,7 @@ static void fill(struct domain *domain, const struct application *application, i
 
 static void wait_for_purge(struct domain *domain, const uint8_t *id)
 {
-    for (int i = 0; i < 100 && (live_records(domain, RECORD_MAPPING, id) > 0 ||
+    for (int i = 0; i < 3000 && (live_records(domain, RECORD_MAPPING, id) > 0 ||
                                 live_records(domain, RECORD_APPLICATION, NULL) > 0); i++)
         domain_run_ms(domain, 20);
     assert_int_equal(live_records(domain, RECORD_MAPPING, id), 0);

@@ -65,7 +65,7 @@ static void wait_ready(struct stand *stand)
 {
     unsigned before = stand->ready;
 
-    for (int i = 0; i < 800 && stand->ready == before; i++)
+    for (int i = 0; i < 6000 && stand->ready == before; i++)
         domain_run_ms(&stand->domain, 10);
     assert_int_equal(stand->ready, before + 1);
 }
