@@ -442,7 +442,8 @@ static void check_settled(uint64_t revision, enum realm_state state)
         if (call->replies == 0 && !call->no_reply && !call->gone && !run.disturbed &&
             realm_state(run.stand->service.realm) != REALM_REBUILDING)
             fail("a call without an answer", call);
-        if (call->no_reply && !is_read(call))
+        /* It may have been made, and nobody was told. */
+        if ((call->no_reply || call->gone) && call->replies == 0 && !is_read(call))
             run.changed = true;
     }
     if (!run.changed && !run.disturbed &&
