@@ -28,7 +28,7 @@ FILES = {
     "pam_module/capture.c": ["strcmp(user, kept->user)"],
 }
 # All of keys/: format marks, realm, fingerprints, ciphertext, names of slots.
-KEYS = ["memcmp(magic, MAGIC", "memcmp(keyring->realm", "memcmp(file->realm",
+KEYS = ["memcmp(found, magic, SEALED_MAGIC_SIZE)", "memcmp(keyring->realm", "memcmp(file->realm",
         "memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE)", "memcmp(found->bytes, bytes->bytes",
         "strcmp(slot_types[i].name"]
 # Objects -> what they must refer to; they refer to none of the others.
