@@ -47,7 +47,8 @@ enum mastersecret_error client_error_from_name(const char *name)
         { DBUS_ERROR_LIMITS_EXCEEDED, MASTERSECRET_LIMITS_EXCEEDED },
         { DBUS_ERROR_NO_MEMORY, MASTERSECRET_OUT_OF_MEMORY },
         { DBUS_ERROR_TIMEOUT, MASTERSECRET_TIMED_OUT },
-        { DBUS_ERROR_TIMED_OUT, MASTERSECRET_TIMED_OUT },
+        /* The bus's own word: it has waited for the service to start, in vain. */
+        { DBUS_ERROR_TIMED_OUT, MASTERSECRET_UNREACHABLE },
     };
     enum error_code own = error_from_name(name);
 

@@ -110,7 +110,7 @@ enum {
     X(UNREACHABLE, "Unreachable", 7, "the service cannot be reached",                              \
       "run: systemctl status mastersecretd")                                                       \
     X(TIMED_OUT, "TimedOut", 7, "the service did not answer in time",                              \
-      "retry, or raise the time-out")                                                              \
+      "retry, or raise the time-out; if it stays so, run: systemctl status mastersecretd")         \
     X(ALREADY_UNSEALED, "AlreadyUnsealed", 6, "the service is not sealed",                         \
       "see: mastersecret status")
 

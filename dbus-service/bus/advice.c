@@ -29,7 +29,7 @@ static void advise_keys(const struct service *service, struct writer *writer)
         writer_string(writer, "Keys could be swapped to disk: raise LimitMEMLOCK.");
 }
 
-void advice_write(const struct service *service, struct writer *writer)
+void advice_write(struct service *service, struct writer *writer)
 {
     enum realm_state state = realm_state(service->realm);
 

@@ -8,7 +8,7 @@
 #include "dbus-service/bus/writer.h"
 
 /* One string for each thing that should be done. */
-void advice_write(const struct service *service, struct writer *writer);
+void advice_write(struct service *service, struct writer *writer);
 
 /* Hex digits, lower case, with a blank after every `group` digits (0 = none). */
 void hex_format(const uint8_t *bytes, size_t length, unsigned group, char *ret_text);

@@ -356,6 +356,8 @@ static int wait_for_opening(struct call *call)
 /* An application cannot be found before the keyring is open, whatever is asked of it. */
 static bool waits(const struct call *call)
 {
+    if ((call->method->flags & METHOD_TELLS) && call->object == OBJECT_ROOT)
+        return realm_state(call->service->realm) == REALM_SEALED;
     return (call->method->flags & METHOD_WAITS) || call->object == OBJECT_APPLICATION;
 }
 

@@ -121,9 +121,9 @@ static int handle_set(struct call *call)
 }
 
 static const struct method methods[] = {
-    { "Get", "ss", "v", "interface name", "value", 0, SUBJECT_NOTHING, OPERATION_READ_STATE, 0,
+    { "Get", "ss", "v", "interface name", "value", METHOD_TELLS, SUBJECT_NOTHING, OPERATION_READ_STATE, 0,
       handle_get },
-    { "GetAll", "s", "a{sv}", "interface", "properties", 0, SUBJECT_NOTHING, OPERATION_READ_STATE, 0,
+    { "GetAll", "s", "a{sv}", "interface", "properties", METHOD_TELLS, SUBJECT_NOTHING, OPERATION_READ_STATE, 0,
       handle_get_all },
     { "Set", "ssv", "", "interface name value", "", 0, SUBJECT_NOTHING, OPERATION_READ_STATE, 0,
       handle_set },

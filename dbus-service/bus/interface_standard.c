@@ -127,11 +127,12 @@ const struct interface interface_peer = {
  * more is told where the pages are. */
 #define MANAGED_MAX 1024
 
-static int write_managed(struct call *call, struct writer *writer)
+/* `writer` NULL: counts only. */
+static int walk_managed(struct call *call, struct writer *writer, unsigned *ret_count)
 {
     const struct application_set *set = call->service->applications;
     size_t count = has_applications(call) ? application_set_count(set) : 0;
-    unsigned waiting = 0, written = 0;
+    unsigned waiting = 0, seen = 0;
     int r = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -143,23 +144,39 @@ static int write_managed(struct call *call, struct writer *writer)
         r = call_identity(call, r);
         if (call_loop_ends(r, &waiting))
             break;
-        if (r == 0 && object_write(call->service, application, roles, writer) &&
-            ++written > MANAGED_MAX)
-            return failure_set(&call->failure, ERROR_TOO_LARGE,
-                               "there are more than %d applications: " BUS_INTERFACE_APPLICATIONS
-                               ".List gives them page by page", MANAGED_MAX);
+        if (r == 0)
+            seen += writer ? object_write(call->service, application, roles, writer)
+                           : object_is_seen(call->service, application, roles);
     }
+    *ret_count = seen;
     return call_loop_result(call, r, waiting);
+}
+
+/* Counted first: what is refused in the end is not made before. */
+static int check_managed(struct call *call)
+{
+    unsigned count;
+    int r = walk_managed(call, NULL, &count);
+
+    if (r == 0 && count > MANAGED_MAX)
+        return failure_set(&call->failure, ERROR_TOO_LARGE,
+                           "there are more than %d applications: " BUS_INTERFACE_APPLICATIONS
+                           ".List gives them page by page", MANAGED_MAX);
+    return r;
 }
 
 static int handle_managed_objects(struct call *call)
 {
-    struct writer writer = call_writer(call);
+    struct writer writer;
     DBusMessage *reply;
-    int r;
+    unsigned count;
+    int r = check_managed(call);
 
+    if (r != 0)
+        return r;
+    writer = call_writer(call);
     writer_open(&writer, DBUS_TYPE_ARRAY, "{oa{sa{sv}}}");
-    r = write_managed(call, &writer);
+    r = walk_managed(call, &writer, &count);
     writer_close(&writer);
     reply = writer_take(&writer);
     if (r == 0) {

@@ -28,6 +28,7 @@
 #define FLUSH_STEP_MS 10
 #define TRIM_WAIT_MS 1000
 #define FLUSH_STEPS 100
+#define REOPEN_WAIT_MS 2000
 
 static uint64_t now_usec(clockid_t clock)
 {
@@ -35,6 +36,27 @@ static uint64_t now_usec(clockid_t clock)
 
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Memory, descriptors, room: others may give back what they have taken. */
+static bool passes(const struct failure *failure)
+{
+    return failure->code == ERROR_OUT_OF_MEMORY || failure->code == ERROR_STORAGE_FAILED;
+}
+
+static const char *sealed_text(struct service *service)
+{
+    const struct failure *reason = &service->unopened;
+
+    if (service->opening)
+        return "The keyring is being opened.";
+    if (reason->code == ERROR_NONE)
+        return "The keys are not in memory. Run: mastersecret secret unseal";
+    (void)snprintf(service->sealed_text, sizeof(service->sealed_text),
+                   "The keys are not in memory: %s. %s", reason->text,
+                   passes(reason) ? "It is tried again every few seconds."
+                                  : "When that is mended, run: mastersecret secret unseal");
+    return service->sealed_text;
 }
 
 static int complain(const char *what, const char *object, int error)
@@ -45,14 +67,13 @@ static int complain(const char *what, const char *object, int error)
     return error;
 }
 
-const char *service_state_text(const struct service *service)
+const char *service_state_text(struct service *service)
 {
     switch (realm_state(service->realm)) {
     case REALM_UNCONFIGURED:
         return "There is no master secret yet. Run: mastersecret secret generate --backup FILE";
     case REALM_SEALED:
-        return service->opening ? "The keyring is being opened."
-                                : "The keys are not in memory. Run: mastersecret secret unseal";
+        return sealed_text(service);
     case REALM_REBUILDING:
         return "The view is being rebuilt from the journal; calls are answered when it is done.";
     case REALM_READY:
@@ -64,9 +85,9 @@ const char *service_state_text(const struct service *service)
     return "";
 }
 
-static void notify_state(const struct service *service)
+static void notify_state(struct service *service)
 {
-    char text[300];
+    char text[700];
 
     (void)snprintf(text, sizeof(text), "STATUS=%s: %s",
                    realm_state_name(realm_state(service->realm)), service_state_text(service));
@@ -101,15 +122,16 @@ static void audit_outcome(enum audit_id id, const struct failure *failure, const
     audit_write(&event);
 }
 
-static void load_applications(struct service *service)
+/* Those that are damaged are told of, and the others are served; with a part of the others nobody is. */
+static int load_applications(void *userdata, struct failure *failure)
 {
-    struct failure failure = { .code = ERROR_NONE };
-    int r = application_set_load(service->applications, &failure);
+    struct service *service = userdata;
+    int r = application_set_load(service->applications, failure);
 
-    if (r < 0)
-        (void)failure_from_errno(&failure, r, "reading the applications");
-    if (r != 0)
-        audit_outcome(AUDIT_STATE, &failure, "reading the applications");
+    if (r != ERROR_DAMAGED && r != ERROR_NEWER_FORMAT)
+        return r;
+    audit_outcome(AUDIT_STATE, failure, "reading the applications");
+    return 0;
 }
 
 static void on_state(void *userdata, enum realm_state old_state, enum realm_state new_state)
@@ -119,8 +141,10 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
 
     if (!service->applications || !service->realm)
         return;
-    if (is_readable(new_state) && !is_readable(old_state))
-        load_applications(service);
+    if (is_readable(new_state)) { /* whoever opened it: what is sealed from now on, a person sealed */
+        service->unopened.code = ERROR_NONE;
+        uv_timer_stop(&service->reopen);
+    }
     if (!is_readable(new_state) && is_readable(old_state)) {
         application_set_clear(service->applications);
         answer_cache_clear(service->answers);
@@ -129,6 +153,8 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
                    realm_state_name(new_state));
     audit_outcome(AUDIT_STATE, NULL, detail);
     signal_state_changed(service, old_state, new_state);
+    if (service->opening && new_state == REALM_REBUILDING)
+        calls_resume_opened(service); /* those that ask for no more than the state */
     notify_state(service);
 }
 
@@ -247,12 +273,21 @@ static void reload_by_signal(struct service *service)
     notify_send("READY=1");
 }
 
+static void on_reopen(uv_timer_t *timer);
+
 static void on_opened(void *userdata, const struct failure *failure)
 {
     struct service *service = userdata;
+    bool told = failure->code != ERROR_NONE && failure->code == service->unopened.code;
 
     service->opening = false;
-    audit_outcome(AUDIT_UNSEAL, failure && failure->code != ERROR_NONE ? failure : NULL, "at start");
+    service->unopened = *failure;
+    if (!told)
+        audit_outcome(AUDIT_UNSEAL, failure->code != ERROR_NONE ? failure : NULL, "at start");
+    if (passes(failure) && !service->stopping)
+        uv_timer_start(&service->reopen, on_reopen, REOPEN_WAIT_MS, 0);
+    if (!told && failure->code != ERROR_NONE && service->announced)
+        notify_state(service);
     calls_resume_opened(service);
     announce(service);
 }
@@ -271,6 +306,14 @@ static void open_keyring(struct service *service)
         (void)failure_from_errno(&failure, r, "opening the keyring");
     if (r != 0)
         on_opened(service, &failure);
+}
+
+static void on_reopen(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+
+    if (!service->stopping)
+        open_keyring(service);
 }
 
 static bool has_unsent(const struct service *service)
@@ -306,6 +349,7 @@ static void fini(struct service *service)
         close_handle(loop_handle(&service->signals[i]));
     close_handle(loop_handle(&service->watchdog));
     close_handle(loop_handle(&service->stop_timer));
+    close_handle(loop_handle(&service->reopen));
     close_handle(loop_handle(&service->trim));
     close_handle(loop_handle(&service->turn));
     close_handle(loop_handle(&service->turn_waiting));
@@ -395,9 +439,11 @@ static int start_handles(struct service *service)
     uv_timer_init(service->loop, &service->watchdog);
     uv_timer_init(service->loop, &service->stop_timer);
     uv_timer_init(service->loop, &service->trim);
+    uv_timer_init(service->loop, &service->reopen);
     uv_check_init(service->loop, &service->turn);
     uv_idle_init(service->loop, &service->turn_waiting);
-    service->watchdog.data = service->stop_timer.data = service->turn.data = service;
+    service->watchdog.data = service->stop_timer.data = service->turn.data = service->reopen.data =
+        service;
     service->turn_last = &service->turn_first;
     uv_check_start(&service->turn, on_turn);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && r == 0; i++) {
@@ -452,7 +498,7 @@ static int start_domain(struct service *service)
         .anchor_path = *config->anchor ? config->anchor : service->paths->anchor,
         .keyfile_path = *config->keyfile ? config->keyfile : service->paths->keyfile,
         .credential_path = service->paths->credential,
-        .events = { on_state, on_log_event, service },
+        .events = { on_state, on_log_event, load_applications, service },
     };
     struct application_events events = { on_added, on_changed, on_removed, service };
     int r = realm_new(&options, &service->realm);

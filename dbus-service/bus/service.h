@@ -45,6 +45,8 @@ struct service {
     uint64_t started_usec; /* CLOCK_REALTIME */
     uint64_t limits_told_ms; /* when a refusal by quota was last audited */
     bool opening;         /* the keyring is being opened at start */
+    struct failure unopened; /* why it could not be; ERROR_NONE = it was, or nobody has tried */
+    char sealed_text[600];
     bool announced;       /* READY=1 was sent */
     bool stopping;
     bool has_pipe;
@@ -54,6 +56,7 @@ struct service {
     uv_signal_t signals[3];
     uv_timer_t watchdog;
     uv_timer_t stop_timer;
+    uv_timer_t reopen; /* what kept the keyring closed at start may have passed */
     uv_timer_t trim;
 };
 
@@ -73,6 +76,6 @@ void service_trim(struct service *service);
 /* The name was taken on the bus, or lost. */
 void service_bus_changed(struct service *service, bool has_name);
 /* What the state means and what to do: one sentence. */
-const char *service_state_text(const struct service *service);
+const char *service_state_text(struct service *service);
 
 #endif

@@ -58,14 +58,20 @@ void signal_state_changed(struct service *service, enum realm_state old_state,
     state_property_changed(service);
 }
 
+bool object_is_seen(struct service *service, const struct application *application, unsigned roles)
+{
+    struct property_source source = { service, application };
+
+    return property_may_read(&interface_application.properties[0], &source, roles);
+}
+
 bool object_write(struct service *service, const struct application *application, unsigned roles,
                   struct writer *writer)
 {
     struct property_source source = { service, application };
     char path[OBJECT_PATH_MAX];
 
-    if (!property_may_read(&interface_application.properties[0], &source, roles) ||
-        object_path(application->name, path) < 0)
+    if (!object_is_seen(service, application, roles) || object_path(application->name, path) < 0)
         return false;
     writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
     writer_path(writer, path);

@@ -18,6 +18,8 @@ void signal_application_removed(struct service *service, const char *name);
 void signal_mapping_changed(struct service *service, const char *application,
                             const struct account_name *account, const char *change);
 
+/* May the roles read anything of it? */
+bool object_is_seen(struct service *service, const struct application *application, unsigned roles);
 /* An entry {oa{sa{sv}}} with what the roles may read; nothing, and false, when that is nothing. */
 bool object_write(struct service *service, const struct application *application, unsigned roles,
                   struct writer *writer);

@@ -40,6 +40,7 @@ enum method_flags {
     METHOD_WAITS = 1 << 1,   /* while the keyring is being opened, waits for the outcome */
     METHOD_ENABLES = 1 << 2, /* would undo a disabling by an administrator */
     METHOD_NAMES = 1 << 3,   /* the first argument is the name of an application that is not there yet */
+    METHOD_TELLS = 1 << 4,   /* of the service: waits only as long as it is sealed because it is being opened */
 };
 
 /* Handlers and steps: 0 = answered, or will be by a callback; CALL_WAIT = will be run again from its

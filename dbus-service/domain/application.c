@@ -216,16 +216,12 @@ static int unread_failure(struct failure *failure, const struct unread *unread)
                        unread->count, unread->first.text);
 }
 
-int application_set_load(struct application_set *set, struct failure *failure)
+static int load_all(struct application_set *set, struct unread *unread, struct failure *failure)
 {
     static const uint8_t realm_scope[RECORD_SCOPE_SIZE];
-    struct unread unread = {.count = 0};
     uint64_t cursor = 0;
-    int r = realm_check_readable(set->realm, failure);
+    int r;
 
-    if (r != 0)
-        return r;
-    application_set_clear(set);
     do {
         struct id_page page = {.count = 0};
 
@@ -233,9 +229,24 @@ int application_set_load(struct application_set *set, struct failure *failure)
                      page_add, &page);
         if (r < 0)
             return failure_from_errno(failure, r, "cannot list the applications");
-        r = load_page(set, &page, &unread, failure);
+        r = load_page(set, &page, unread, failure);
     } while (r == 0 && cursor != 0);
-    return r != 0 ? r : unread_failure(failure, &unread);
+    return r;
+}
+
+int application_set_load(struct application_set *set, struct failure *failure)
+{
+    struct unread unread = {.count = 0};
+    int r = realm_check_readable(set->realm, failure);
+
+    if (r != 0)
+        return r;
+    application_set_clear(set);
+    r = load_all(set, &unread, failure);
+    if (r == 0)
+        return unread_failure(failure, &unread);
+    application_set_clear(set); /* a part would be taken for all */
+    return r;
 }
 
 /* ---- Changes ---- */

@@ -65,8 +65,8 @@ struct application_events {
 int application_set_new(struct realm *realm, const struct application_events *events,
                         struct application_set **ret_set) MUST_CHECK;
 void application_set_free(struct application_set *set);
-/* Reads all definitions (realm became ready), or forgets them (sealed). 0, a code, or -errno; with DAMAGED or
- * NEWER_FORMAT the others are there, and the text says how many are not. */
+/* Reads all definitions (the realm is opened), or forgets them (sealed). 0, a code, or -errno; with DAMAGED or
+ * NEWER_FORMAT the others are there, and the text says how many are not; with any other none is. */
 int application_set_load(struct application_set *set, struct failure *failure) MUST_CHECK;
 void application_set_clear(struct application_set *set);
 

@@ -25,6 +25,8 @@ struct realm_task {
     /* From the worker. */
     int outcome;
     struct keyring *keyring;
+    struct failure unloaded; /* why what is kept in memory could not be read */
+    bool again;              /* the view was to blame, and is built anew */
 };
 
 struct realm_waiter {
@@ -346,6 +348,7 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
     struct realm *realm = task->realm;
     struct failure failure = *reason;
 
+    realm->view_damaged = false; /* without a key there is nothing to build it from */
     set_state(realm, REALM_SEALED);
     keyring_free(STEAL(realm->keyring));
     if (!task->done && !realm->closing) /* nobody asked for it to be built again: only the audit can tell why it was not */
@@ -355,6 +358,42 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
                     "the master secret and its backup are made (keep the backup), but the service is "
                     "sealed: %s", reason->text);
     task_end(task, &failure);
+}
+
+static void journal_begin(void *userdata);
+
+/* What cannot be read in full is not served in part: the missing would be taken for deleted. */
+static void on_unloaded(void *userdata)
+{
+    struct realm_task *task = userdata;
+
+    if (task->realm->view_damaged && !task->again && !task->realm->closing) {
+        task->again = true;
+        journal_begin(task); /* closing has thrown the view away */
+    } else if (task->done) {
+        journal_refused(task, &task->unloaded);
+    } else {
+        rebuild_later(task, task->unloaded.text);
+    }
+}
+
+static enum realm_state open_state(const struct realm *realm)
+{
+    return realm->storage_failed ? REALM_READ_ONLY : REALM_READY;
+}
+
+/* Reading needs the state that others are told of only when it has succeeded. */
+static int load(struct realm *realm, struct failure *failure)
+{
+    enum realm_state state = realm->state;
+    int r;
+
+    if (!realm->options.events.load)
+        return 0;
+    realm->state = open_state(realm);
+    r = realm->options.events.load(realm->options.events.userdata, failure);
+    realm->state = state;
+    return r < 0 ? failure_from_errno(failure, r, "cannot read the applications") : r;
 }
 
 static void on_log_open(void *userdata, enum log_outcome outcome, struct log *log, const char *text)
@@ -373,8 +412,12 @@ static void on_log_open(void *userdata, enum log_outcome outcome, struct log *lo
         return;
     }
     realm->log = log;
+    if (load(realm, &task->unloaded) != 0) {
+        log_close(STEAL(realm->log), on_unloaded, task);
+        return;
+    }
     realm->told_late = false;
-    set_state(realm, realm->storage_failed ? REALM_READ_ONLY : REALM_READY);
+    set_state(realm, open_state(realm));
     task_end(task, &failure);
 }
 

@@ -26,6 +26,9 @@ struct realm_events {
     void (*state_changed)(void *userdata, enum realm_state old_state, enum realm_state new_state);
     /* The log told something (see log.h); for the audit. */
     void (*log_event)(void *userdata, enum log_event event, const char *text);
+    /* Records can be read, and nobody is served yet: whoever keeps some in memory reads them. NULL legal. 0,
+     * or the journal is closed again: what was begun has failed, or is tried again later (a rebuild). */
+    int (*load)(void *userdata, struct failure *failure);
     void *userdata;
 };
 

@@ -66,7 +66,8 @@ static int failure_wrong_key(struct failure *failure, const struct realm *realm,
     if (by_passphrase)
         return failure_set(failure, ERROR_WRONG_PASSPHRASE, NULL);
     return failure_no_slot(failure, realm,
-                           "the key file or credential found is not this keyring's");
+                           "keyring: its slot is damaged, or the key file or credential found is not "
+                           "this keyring's");
 }
 
 int realm_failure_keyring(struct failure *failure, const struct realm *realm,
@@ -86,7 +87,8 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
     case KEYRING_WRONG_KEY:
         return failure_wrong_key(failure, realm, by_passphrase);
     case KEYRING_DAMAGED:
-        return failure_of(failure, ERROR_DAMAGED, "the keyring file is damaged");
+        return failure_of(failure, ERROR_DAMAGED, "keyring: damaged; put a good copy of this file back into the state "
+                          "folder");
     case KEYRING_NEWER:
         return failure_of(failure, ERROR_NEWER_FORMAT, "the keyring is of a newer version");
     case KEYRING_BACKUP_FAILED:

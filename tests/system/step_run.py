@@ -145,7 +145,7 @@ class Trial:
                 if state == 'ready':
                     return did
                 sealed = (sealed or time.monotonic()) if state == 'sealed' else None
-                # It says so, too, while it is still opening its keyring.
+                # What passes is tried again by itself, in a while; what does not, never.
                 if sealed and time.monotonic() > sealed + 0.5:
                     did.append('unseal')
                     self.unseal()

@@ -27,6 +27,21 @@ static void on_event(void *userdata, enum log_event event, const char *text)
     domain->events[event]++;
 }
 
+static int on_load(void *userdata, struct failure *failure)
+{
+    struct domain *domain = userdata;
+
+    domain->loads++;
+    if (domain->load_fails)
+        return failure_set(failure, ERROR_OUT_OF_MEMORY, NULL);
+    if (domain->load_finds_damage) { /* as realm_get() meets it in the view */
+        domain->load_finds_damage = false;
+        domain->realm->view_damaged = true;
+        return realm_check_readable(domain->realm, failure);
+    }
+    return 0;
+}
+
 static void on_added(void *userdata, const struct application *application)
 {
     (void)application;
@@ -52,7 +67,7 @@ void domain_start(struct domain *domain)
         .work = domain->work,
         .folder_fd = domain->folder_fd,
         .keyfile_path = domain->keyfile,
-        .events = {on_state, on_event, domain},
+        .events = {on_state, on_event, on_load, domain},
     };
     const struct application_events events = {on_added, on_changed, on_removed, domain};
 

@@ -31,6 +31,9 @@ struct domain {
     unsigned states[REALM_READ_ONLY + 1]; /* how often each was entered */
     unsigned events[16];
     unsigned added, changed, removed;
+    unsigned loads; /* how often what is kept in memory was to be read */
+    bool load_fails;
+    bool load_finds_damage; /* the next time, in the view */
 };
 
 /* One outcome that is waited for. */

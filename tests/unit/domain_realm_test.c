@@ -507,6 +507,79 @@ static void test_sealed_while_damage_is_found(void **state)
     domain_teardown(&domain);
 }
 
+/* What is kept in memory cannot be read: nobody is served with a part of it, and the next try starts anew. */
+static void test_not_loaded(void **state)
+{
+    struct result result;
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    domain_stop(&domain);
+    domain_start(&domain);
+    memset(domain.states, 0, sizeof(domain.states));
+    domain.load_fails = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(unseal(&domain, NULL, &result), ERROR_OUT_OF_MEMORY);
+        assert_refused(&domain, ERROR_SEALED);
+    }
+    assert_int_equal(domain.states[REALM_READY], 0);
+    domain.load_fails = false;
+    domain_unseal(&domain);
+    assert_int_equal(realm_check_readable(domain.realm, &failure), 0);
+    assert_int_equal(application_set_count(domain.set), 1);
+    domain_teardown(&domain);
+}
+
+/* It cannot be read because the view is wrong: the journal is opened anew, not refused. */
+static void test_loaded_from_a_new_view(void **state)
+{
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    domain_stop(&domain);
+    domain_start(&domain);
+    domain.load_finds_damage = true;
+    domain_unseal(&domain);
+    assert_int_equal(realm_state(domain.realm), REALM_READY);
+    assert_int_equal(application_set_count(domain.set), 1);
+    assert_int_equal(domain.loads, 3); /* at the generation, in vain, again */
+    domain_teardown(&domain);
+}
+
+/* The same after a view that was wrong while the service ran: tried again until it can be. */
+static void test_not_loaded_after_a_rebuild(void **state)
+{
+    const struct application *erp;
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), 0);
+    domain_stop(&domain);
+    flip_in_view(&domain, "ualice", 6);
+    domain_start(&domain);
+    domain_unseal(&domain);
+    memset(domain.states, 0, sizeof(domain.states));
+    domain.load_fails = true;
+    for (int i = 0; i < 500 && !domain.events[LOG_EVENT_DAMAGED]; i++)
+        domain_run_ms(&domain, 10);
+    assert_int_equal(domain.events[LOG_EVENT_DAMAGED], 1);
+    assert_int_equal(realm_check_readable(domain.realm, &failure), ERROR_REBUILDING);
+    assert_int_equal(domain.states[REALM_READY], 0);
+    domain.load_fails = false;
+    for (int i = 0; i < 1000 && realm_state(domain.realm) != REALM_READY; i++)
+        domain_run_ms(&domain, 10);
+    assert_int_equal(realm_state(domain.realm), REALM_READY);
+    domain_teardown(&domain);
+}
+
 /* Told to end while the view is built, it ends before it is. */
 static void test_closed_while_rebuilding(void **state)
 {
@@ -624,6 +697,9 @@ int main(void)
         cmocka_unit_test(test_altered_view),
         cmocka_unit_test_teardown(test_view_built_later, repair_disk),
         cmocka_unit_test(test_sealed_while_damage_is_found),
+        cmocka_unit_test(test_not_loaded),
+        cmocka_unit_test(test_loaded_from_a_new_view),
+        cmocka_unit_test(test_not_loaded_after_a_rebuild),
         cmocka_unit_test(test_closed_while_rebuilding),
     };
 
