@@ -79,8 +79,8 @@ fuzz_message = %D%/message.c %D%/message.h
     -Wl,--wrap=connection_open
 %C%_replies_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
 
-# An hour over all targets, two at a time; FUZZ_TARGETS='calls_fuzz journal_fuzz' and FUZZ_SECONDS=1800
-# for each spend it otherwise. Built apart, by clang.
+# An hour over all targets, two at a time; with FUZZ_TARGETS=tests/fuzz/calls_fuzz FUZZ_SECONDS=3600 over
+# that one. Built apart, by clang.
 FUZZ_TARGETS = $(fuzz_targets)
 FUZZ_SECONDS =
 fuzz_folder_make = @test '$(srcdir)' != . || { echo 'make $@: build outside the source tree' >&2; exit 1; }; \
