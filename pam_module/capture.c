@@ -33,10 +33,10 @@ static void forget(pam_handle_t *pamh, void *data, int status)
     kept_free(data);
 }
 
-/* Of its own for each application and field: a stack may capture for several. */
+/* Of its own for each application and field: a stack may capture for several. No name has a newline in it. */
 static const char *data_name(const struct call *call, char *name, size_t size)
 {
-    (void)snprintf(name, size, "pam_mastersecret/%s/%s", call->options.application,
+    (void)snprintf(name, size, "pam_mastersecret\n%s\n%s", call->options.application,
                    call->options.field);
     return name;
 }
@@ -44,14 +44,14 @@ static const char *data_name(const struct call *call, char *name, size_t size)
 /* Replaces what is kept, and so wipes it. */
 static int keep(struct call *call, struct kept *kept)
 {
-    char name[sizeof("pam_mastersecret//") + 2 * NAME_MAX_BYTES];
+    char name[sizeof("pam_mastersecret\n\n") + 2 * NAME_MAX_BYTES];
 
     return pam_set_data(call->pamh, data_name(call, name, sizeof(name)), kept, forget);
 }
 
 static const struct kept *kept_get(struct call *call)
 {
-    char name[sizeof("pam_mastersecret//") + 2 * NAME_MAX_BYTES];
+    char name[sizeof("pam_mastersecret\n\n") + 2 * NAME_MAX_BYTES];
     const void *kept = NULL;
 
     if (pam_get_data(call->pamh, data_name(call, name, sizeof(name)), &kept) != PAM_SUCCESS)

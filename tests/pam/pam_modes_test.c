@@ -365,6 +365,18 @@ static void test_several_lines(void **state)
     assert_string_equal(stage_stored(), PASSED "user:alice - pin " FAKE_PASSWORD "\n");
 }
 
+/* What is kept for one line is not another's, however their names are put together. */
+static void test_lines_do_not_share(void **state)
+{
+    stage_service("t", "auth requisite " JUDGE
+                       "auth optional " MODULE " mode=capture application=former/x field=pin\n"
+                       "account required pam_permit.so\n"
+                       "account optional " MODULE " mode=capture application=former field=x/pin\n");
+    assert_int_equal(log_in("t", "alice", FAKE_PASSWORD), PAM_SUCCESS);
+    assert_string_equal(stage_stored(), "");
+    assert_string_equal(stage_log(), "");
+}
+
 /* capture asks for nothing, not even the user's name, and lets nobody in. */
 static void test_capture_alone(void **state)
 {
@@ -644,6 +656,7 @@ int main(void)
         WITH_SERVICE(test_the_same_value_is_not_written),
         WITH_SERVICE(test_whose_password_is_stored),
         WITH_SERVICE(test_several_lines),
+        WITH_SERVICE(test_lines_do_not_share),
         WITH_SERVICE(test_capture_alone),
         WITH_SERVICE(test_a_changed_password_is_stored),
         WITH_SERVICE(test_a_password_that_was_not_changed_is_not_stored),
