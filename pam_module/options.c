@@ -261,6 +261,10 @@ static int complete(struct options *options, struct options_fault *ret_fault)
         return fault(ret_fault, "mode", strlen("mode"), "must be given");
     if (!options->application[0])
         return fault(ret_fault, "application", strlen("application"), "must be given");
+    if (options->user == LOGIN_USER_EXTERNAL && options->mode != MODE_VERIFY &&
+        options->mode != MODE_AUTHTOK)
+        return fault(ret_fault, "user", strlen("user"),
+                     "can be external with mode=verify and mode=authtok only");
     if (options->unavailable == UNAVAILABLE_BY_MODE)
         options->unavailable =
             options->mode == MODE_VERIFY ? UNAVAILABLE_FAIL : UNAVAILABLE_IGNORE;

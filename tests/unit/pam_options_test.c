@@ -147,6 +147,8 @@ static const struct fault_case {
     { { "mode=verify", "application=erp", "unavailable" }, "unavailable" },
     { { "mode=verify", "application=erp", "user" }, "user" },
     { { "mode=verify", "application=erp", "user=root" }, "user" },
+    { { "mode=capture", "application=erp", "user=external" }, "user" },
+    { { "user=external", "mode=env", "application=erp" }, "user" },
     { { "mode=verify", "application=erp", "config=relative" }, "config" },
     { { "mode=verify", "application=erp", "config" }, "config" },
     { { "mode=verify", "application=erp", "config=/nonexistent/pam.conf" }, "config" },
