@@ -49,8 +49,26 @@ line_format(struct line *line, const char *format, ...)
         line_put(line, text, (size_t)length);
 }
 
+/* Control characters, and what begins a line or turns the direction of text somewhere. */
+static bool is_escaped(const char *character, size_t length)
+{
+    static const char ranges[][2][4] = {
+        { "\xc2\x80", "\xc2\x9f" },         /* C1 */
+        { "\xd8\x9c", "\xd8\x9c" },         /* U+061C */
+        { "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* U+200E to U+200F */
+        { "\xe2\x80\xa8", "\xe2\x80\xae" }, /* U+2028 to U+202E */
+        { "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* U+2066 to U+2069 */
+    };
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (strlen(ranges[i][0]) == length && memcmp(character, ranges[i][0], length) >= 0 &&
+            memcmp(character, ranges[i][1], length) <= 0)
+            return true;
+    return false;
+}
+
 /* Length of the UTF-8 character at `text` if it may stand as it is, else 0: then its first byte is
- * escaped. Control characters, C1 included, and U+2028/2029 would begin a line somewhere. */
+ * escaped. */
 static size_t character_plain(const char *text, size_t left)
 {
     unsigned char c = (unsigned char)text[0];
@@ -60,12 +78,7 @@ static size_t character_plain(const char *text, size_t left)
         return 0;
     if (length > left || (length > 1 && !text_is_utf8(text, length, length)))
         return 0;
-    if (c == 0xc2 && (unsigned char)text[1] < 0xa0)
-        return 0;
-    if (length == 3 && memcmp(text, "\xe2\x80\xa8", 2) == 0 &&
-        ((unsigned char)text[2] == 0xa8 || (unsigned char)text[2] == 0xa9))
-        return 0;
-    return length;
+    return is_escaped(text, length) ? 0 : length;
 }
 
 /* Room is kept for the closing quote. */
@@ -94,13 +107,15 @@ static void line_put_quoted(struct line *line, const char *text, size_t maximum)
     line_put(line, "\"", 1);
 }
 
-static void line_put_pair(struct line *line, const char *key, const char *text)
+/* A name is whole, lest two look alike; a long reason or detail is cut before it crowds out the rest. */
+enum { NAME_ESCAPED = 4 * NAME_MAX_BYTES, TEXT_ESCAPED = 2 * NAME_MAX_BYTES };
+
+static void line_put_pair(struct line *line, const char *key, const char *text, size_t maximum)
 {
     if (!text)
         return;
     line_format(line, " %s=", key);
-    /* 255 bytes all escaped; a long reason or detail is cut before it crowds out the rest. */
-    line_put_quoted(line, text, 4 * NAME_MAX_BYTES / 2);
+    line_put_quoted(line, text, maximum);
 }
 
 static const char *event_word(enum audit_id id)
@@ -179,11 +194,11 @@ static void line_put_event(struct line *line, const struct audit_event *event)
     }
     if (audit.lost > 0)
         line_format(line, " lost=%zu", audit.lost);
-    line_put_pair(line, "application", event->application);
-    line_put_pair(line, "user", event->user);
+    line_put_pair(line, "application", event->application, NAME_ESCAPED);
+    line_put_pair(line, "user", event->user, NAME_ESCAPED);
     if (failed)
-        line_put_pair(line, "reason", event->failure->text);
-    line_put_pair(line, "detail", event->detail);
+        line_put_pair(line, "reason", event->failure->text, TEXT_ESCAPED);
+    line_put_pair(line, "detail", event->detail, TEXT_ESCAPED);
 }
 
 /* ---- The events ---- */

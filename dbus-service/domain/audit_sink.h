@@ -12,7 +12,7 @@
 
 /* Some 5000 lines. */
 #define AUDIT_BACKLOG_BYTES (1024 * 1024)
-#define AUDIT_LINE_MAX 2048
+#define AUDIT_LINE_MAX 4096 /* two names all escaped, a reason and a detail */
 /* How long the end of the service waits for a reader that is there and does not read. */
 #define AUDIT_STOP_WAIT_MS 1000
 

@@ -195,6 +195,7 @@ static void test_no_line_is_forged(void **state)
         "\xc2\x85\xc2\x9b",
         "\xe2\x80\xa8\xe2\x80\xa9",
         "\xe2\x80",
+        "\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9\xd8\x9c",
     };
     char long_name[4000];
 
@@ -211,7 +212,7 @@ static void test_no_line_is_forged(void **state)
         audit_write(&event);
         line = line_get();
         assert_non_null(line);
-        assert_true(strlen(line) < 2048);
+        assert_true(strlen(line) < AUDIT_LINE_MAX);
         assert_true(text_is_utf8(line, strlen(line), 4096));
         for (const unsigned char *c = (const unsigned char *)line; *c; c++) {
             assert_true(*c >= 0x20 && *c != 0x7f);
@@ -219,11 +220,39 @@ static void test_no_line_is_forged(void **state)
         }
         assert_int_equal(quotes, 6);
         assert_null(strstr(line, "\xc2\x85"));
-        assert_null(strstr(line, "\xe2\x80\xa8"));
+        assert_null(strstr(line, "\xe2\x80"));
+        assert_null(strstr(line, "\xe2\x81"));
+        assert_null(strstr(line, "\xd8\x9c"));
         assert_null(line_get());
     }
-    audit_write(&(struct audit_event){.id = AUDIT_START, .detail = "M\xc3\xbcller \\ \n"});
-    assert_non_null(strstr(line_get(), "detail=\"M\xc3\xbcller \\x5c \\x0a\""));
+    audit_write(&(struct audit_event){.id = AUDIT_START, .detail = "M\xc3\xbcller\xe2\x80\x93 \\ \n"});
+    assert_non_null(strstr(line_get(), "detail=\"M\xc3\xbcller\xe2\x80\x93 \\x5c \\x0a\""));
+}
+
+/* Two names of the longest that differ in their last byte, each byte of them escaped. */
+static void test_names_are_whole(void **state)
+{
+    char names[2][NAME_MAX_BYTES + 1];
+    char wanted[64];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        memset(names[i], '"', NAME_MAX_BYTES);
+        names[i][NAME_MAX_BYTES - 1] = i ? '\\' : '"';
+        names[i][NAME_MAX_BYTES] = '\0';
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *line;
+
+        audit_write(&(struct audit_event){.id = AUDIT_LOOKUP, .application = names[i],
+                                          .user = names[!i], .detail = names[0]});
+        line = line_get();
+        snprintf(wanted, sizeof(wanted), "\\x22\\x%s\" user=", i ? "5c" : "22");
+        assert_non_null(strstr(line, wanted));
+        snprintf(wanted, sizeof(wanted), "\\x22\\x%s\" detail=", i ? "22" : "5c");
+        assert_non_null(strstr(line, wanted));
+        assert_int_equal(line[strlen(line) - 1], '"');
+    }
 }
 
 /* ---- The backlog ---- */
@@ -426,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failure_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_line_is_forged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_are_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_lines_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_syslog_restarts, setup, teardown),
