@@ -13,6 +13,8 @@
 #define MESSAGE_MAX (2 * 1024 * 1024)
 /* Applications whose questions to the name service are asked before a loop waits for the answers. */
 #define LOOP_WAITING_MAX 32
+/* How long refusals are counted that are left out of the audit. */
+#define LEFT_OUT_MS 1000
 #ifndef __has_feature
 #define __has_feature(name) 0 /* gcc has macros instead */
 #endif
@@ -601,19 +603,39 @@ int call_loop_result(struct call *call, int result, unsigned waiting)
     return CALL_WAIT;
 }
 
-/* One event for what is refused by quota, and not more than one a second: a flood is not to drown the
- * audit. */
-static bool worth_telling(struct call *call)
+static void tell_left_out(uid_t uid, size_t count)
+{
+    struct failure failure;
+    const struct audit_event event = {
+        .id = AUDIT_LEFT_OUT, .failure = &failure, .has_caller = uid != QUOTA_NOBODY, .uid = uid
+    };
+
+    (void)failure_set(&failure, ERROR_LIMITS_EXCEEDED, "%zu refusals are not in the log", count);
+    audit_write(&event);
+}
+
+void calls_tell_left_out(struct service *service)
+{
+    quota_left_out(service->quota, tell_left_out);
+}
+
+static void on_left_out(uv_timer_t *timer)
+{
+    calls_tell_left_out(timer->data);
+}
+
+/* A flood of refusals is not to drown the audit. Wrong candidates have a limit of their own. */
+static bool worth_telling(struct call *call, const struct audit_event *event)
 {
     struct service *service = call->service;
-    uint64_t now = uv_now(service->loop);
+    uv_handle_t *timer = loop_handle(&service->left_out);
 
-    if (call->failure.code != ERROR_LIMITS_EXCEEDED || call->in_quota)
+    if (!event->failure || call->mismatch || (event->uid == 0 && call->in_quota) ||
+        quota_refusal_told(service->quota, event->uid, uv_now(service->loop)))
         return true;
-    if (service->limits_told_ms && now - service->limits_told_ms < 1000)
-        return false;
-    service->limits_told_ms = now;
-    return true;
+    if (!uv_is_closing(timer) && !uv_is_active(timer))
+        uv_timer_start(&service->left_out, on_left_out, LEFT_OUT_MS, 0);
+    return false;
 }
 
 static void audit(struct call *call)
@@ -629,13 +651,14 @@ static void audit(struct call *call)
         .detail = call->polkit == POLKIT_YES ? "authorised by polkit" : NULL,
     };
 
-    if (!call->method || !call->method->audit || !worth_telling(call))
+    if (!call->method || !call->method->audit)
         return;
     event.id = (enum audit_id)call->method->audit;
     event.has_caller = call->peer->state == PEER_KNOWN;
-    event.uid = call->peer->caller.uid;
+    event.uid = event.has_caller ? call->peer->caller.uid : QUOTA_NOBODY;
     event.pid = call->peer->caller.pid;
-    audit_write(&event);
+    if (audit_keeps(&event) && worth_telling(call, &event))
+        audit_write(&event);
 }
 
 static void call_free(struct call *call)

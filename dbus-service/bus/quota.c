@@ -9,8 +9,16 @@
 #define GUESS_BUCKETS 1024
 #define GUESS_WAYS 4
 #define ROOT_SHARE 16
-#define BYTES_SHARE 8
+#define TOGETHER 8 /* times what one user may, for all but root */
+#define REFUSALS_BURST 100
+#define REFUSALS_PER_SECOND 10
+#define REFUSALS_NAMED 16
 #define TURN_SHARE_NSEC 200000
+
+struct bucket {
+    double tokens;
+    uint64_t filled_ms;
+};
 
 struct quota_user {
     struct quota_user *next;
@@ -21,8 +29,9 @@ struct quota_user {
     size_t bytes;
     uint64_t turn;    /* in which he spent this: */
     uint64_t spent_nsec;
-    double tokens;
-    uint64_t refilled_ms;
+    struct bucket requests;
+    struct bucket refusals; /* that are told */
+    size_t left_out;        /* that were not */
 };
 
 /* Wrong guesses leak out of `level` at the rate of forgiveness. The triple is known by a hash of 64
@@ -37,6 +46,7 @@ struct quota {
     struct quota_limits limits;
     unsigned connections;
     size_t bytes; /* of all users but root */
+    struct bucket refusals;
     size_t users_count;
     uint64_t turn;
     size_t swept; /* bucket that was looked through last */
@@ -52,6 +62,7 @@ int quota_new(const struct quota_limits *limits, struct quota **ret_quota)
     if (!quota)
         return -ENOMEM;
     quota->limits = *limits;
+    quota->refusals.tokens = TOGETHER * REFUSALS_BURST;
     quota->seed = (uint64_t)(uintptr_t)quota * 0x9e3779b97f4a7c15u;
     *ret_quota = quota;
     return 0;
@@ -95,14 +106,30 @@ static struct quota_user *user_get(struct quota *quota, uid_t uid)
     user = calloc(1, sizeof(*user));
     if (user) {
         user->uid = uid;
-        user->tokens = quota->limits.requests_per_second;
+        user->requests.tokens = quota->limits.requests_per_second;
+        user->refusals.tokens = REFUSALS_BURST;
         quota->users_count++;
         *link = user;
     }
     return user;
 }
 
-/* Forgets users who hold nothing and whose bucket is full again, which it is after a second. */
+static void bucket_fill(struct bucket *bucket, double per_second, double most, uint64_t now_ms)
+{
+    if (now_ms > bucket->filled_ms)
+        bucket->tokens += (double)(now_ms - bucket->filled_ms) * per_second / 1000;
+    if (bucket->tokens > most)
+        bucket->tokens = most;
+    bucket->filled_ms = now_ms;
+}
+
+static bool is_refused_lately(struct quota_user *user, uint64_t now_ms)
+{
+    bucket_fill(&user->refusals, REFUSALS_PER_SECOND, REFUSALS_BURST, now_ms);
+    return user->left_out || user->refusals.tokens < REFUSALS_BURST;
+}
+
+/* Forgets users who hold nothing and whose buckets are full again: that of requests is after a second. */
 static void sweep(struct quota *quota, uint64_t now_ms)
 {
     struct quota_user **link = &quota->users[quota->swept++ % USER_BUCKETS];
@@ -110,7 +137,8 @@ static void sweep(struct quota *quota, uint64_t now_ms)
     while (*link) {
         struct quota_user *user = *link;
 
-        if (user->connections || user->calls || now_ms < user->refilled_ms + 1000) {
+        if (user->connections || user->calls || now_ms < user->requests.filled_ms + 1000 ||
+            is_refused_lately(user, now_ms)) {
             link = &user->next;
             continue;
         }
@@ -135,7 +163,7 @@ static void add_bytes(struct quota *quota, struct quota_user *user, size_t more,
 static bool holds_too_much(const struct quota *quota, const struct quota_user *user, size_t more)
 {
     return user->bytes + more > quota->limits.bytes_per_user ||
-           (user->uid != 0 && quota->bytes + more > BYTES_SHARE * quota->limits.bytes_per_user);
+           (user->uid != 0 && quota->bytes + more > TOGETHER * quota->limits.bytes_per_user);
 }
 
 int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now)
@@ -177,30 +205,20 @@ void quota_connection_end(struct quota *quota, uid_t uid)
     quota->connections--;
 }
 
-static void refill(const struct quota *quota, struct quota_user *user, uint64_t now_ms)
-{
-    double rate = quota->limits.requests_per_second;
-
-    if (now_ms > user->refilled_ms)
-        user->tokens += (double)(now_ms - user->refilled_ms) * rate / 1000;
-    if (user->tokens > rate)
-        user->tokens = rate;
-    user->refilled_ms = now_ms;
-}
-
 int quota_call_begin(struct quota *quota, uid_t uid, size_t bytes, uint64_t now_ms)
 {
+    double rate = quota->limits.requests_per_second;
     struct quota_user *user;
 
     sweep(quota, now_ms);
     user = user_get(quota, uid);
     if (!user)
         return -ENOMEM;
-    refill(quota, user, now_ms);
-    if (user->tokens < 1 || user->calls >= quota->limits.calls_per_user ||
+    bucket_fill(&user->requests, rate, rate, now_ms);
+    if (user->requests.tokens < 1 || user->calls >= quota->limits.calls_per_user ||
         holds_too_much(quota, user, bytes))
         return -EDQUOT;
-    user->tokens -= 1;
+    user->requests.tokens -= 1;
     user->calls++;
     add_bytes(quota, user, bytes, 0);
     return 0;
@@ -253,6 +271,39 @@ void quota_wait_begin(struct quota *quota, uid_t uid)
 void quota_wait_end(struct quota *quota, uid_t uid)
 {
     (*user_link(quota, uid))->waiting--;
+}
+
+bool quota_refusal_told(struct quota *quota, uid_t uid, uint64_t now_ms)
+{
+    struct quota_user *user = user_get(quota, uid);
+
+    if (!user)
+        return true;
+    bucket_fill(&user->refusals, REFUSALS_PER_SECOND, REFUSALS_BURST, now_ms);
+    bucket_fill(&quota->refusals, TOGETHER * REFUSALS_PER_SECOND, TOGETHER * REFUSALS_BURST, now_ms);
+    if (user->refusals.tokens < 1 || quota->refusals.tokens < 1) {
+        user->left_out++;
+        return false;
+    }
+    user->refusals.tokens -= 1;
+    quota->refusals.tokens -= 1;
+    return true;
+}
+
+void quota_left_out(struct quota *quota, void (*tell)(uid_t uid, size_t count))
+{
+    size_t named = 0, others = 0;
+
+    for (size_t i = 0; i < USER_BUCKETS; i++)
+        for (struct quota_user *user = quota->users[i]; user; user = user->next) {
+            if (user->left_out && named++ < REFUSALS_NAMED)
+                tell(user->uid, user->left_out);
+            else
+                others += user->left_out;
+            user->left_out = 0;
+        }
+    if (others)
+        tell(QUOTA_NOBODY, others);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)

@@ -351,8 +351,11 @@ static void fini(struct service *service)
     close_handle(loop_handle(&service->stop_timer));
     close_handle(loop_handle(&service->reopen));
     close_handle(loop_handle(&service->trim));
+    close_handle(loop_handle(&service->left_out));
     close_handle(loop_handle(&service->turn));
     close_handle(loop_handle(&service->turn_waiting));
+    if (service->quota)
+        calls_tell_left_out(service);
     end_audit();
 }
 
@@ -440,10 +443,11 @@ static int start_handles(struct service *service)
     uv_timer_init(service->loop, &service->stop_timer);
     uv_timer_init(service->loop, &service->trim);
     uv_timer_init(service->loop, &service->reopen);
+    uv_timer_init(service->loop, &service->left_out);
     uv_check_init(service->loop, &service->turn);
     uv_idle_init(service->loop, &service->turn_waiting);
     service->watchdog.data = service->stop_timer.data = service->turn.data = service->reopen.data =
-        service;
+        service->left_out.data = service;
     service->turn_last = &service->turn_first;
     uv_check_start(&service->turn, on_turn);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && r == 0; i++) {

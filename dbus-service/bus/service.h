@@ -43,7 +43,6 @@ struct service {
     uv_check_t turn;
     uv_idle_t turn_waiting;  /* keeps the loop from sleeping meanwhile */
     uint64_t started_usec; /* CLOCK_REALTIME */
-    uint64_t limits_told_ms; /* when a refusal by quota was last audited */
     bool opening;         /* the keyring is being opened at start */
     struct failure unopened; /* why it could not be; ERROR_NONE = it was, or nobody has tried */
     char sealed_text[600];
@@ -58,6 +57,7 @@ struct service {
     uv_timer_t stop_timer;
     uv_timer_t reopen; /* what kept the keyring closed at start may have passed */
     uv_timer_t trim;
+    uv_timer_t left_out; /* until the refusals that were left out of the audit are told */
 };
 
 /* Starts everything; `service` is zeroed before. 0 or -errno; what failed is logged. */

@@ -147,7 +147,7 @@ static bool event_failed(const struct audit_event *event)
     return event->failure && event->failure->code != ERROR_NONE;
 }
 
-static bool event_is_kept(const struct audit_event *event)
+bool audit_keeps(const struct audit_event *event)
 {
     enum audit_threshold threshold =
         event_failed(event) ? audit.settings.failure : audit.settings.success;
@@ -227,7 +227,7 @@ void audit_write(const struct audit_event *event)
 {
     struct line line = {.length = 0};
 
-    if (!event_is_kept(event))
+    if (!audit_keeps(event))
         return;
     line_put_head(&line, event_priority(event));
     line_put_event(&line, event);

@@ -22,6 +22,7 @@
     X(103, RELOAD, "reload", AUDIT_ADMINISTRATION)                                                 \
     X(104, STORAGE, "storage", AUDIT_ADMINISTRATION)                                               \
     X(105, BUS, "bus", AUDIT_ADMINISTRATION)                                                       \
+    X(106, LEFT_OUT, "left-out", AUDIT_ADMINISTRATION)                                             \
     X(110, GENERATE, "generate", AUDIT_ADMINISTRATION)                                             \
     X(111, SEAL, "seal", AUDIT_ADMINISTRATION)                                                     \
     X(112, UNSEAL, "unseal", AUDIT_ADMINISTRATION)                                                 \
@@ -72,6 +73,8 @@ void audit_open(const struct audit_settings *settings, uv_loop_t *loop);
 void audit_set(const struct audit_settings *settings);
 /* What is still kept is sent, as audit_sink_close(); the number of lines that are lost. */
 size_t audit_close(void);
+/* Would it be written, by what is set? */
+bool audit_keeps(const struct audit_event *event);
 /* Never blocks. A line beyond the backlog is lost and counted; the count stands in the next line that is
  * taken, that is at its place in the order. */
 void audit_write(const struct audit_event *event);

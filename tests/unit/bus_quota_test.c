@@ -186,6 +186,97 @@ static void test_requests_per_second(void **state)
     assert_int_equal(calls_until_refused(quota, ALICE, 60000), 100); /* never more than a second's */
 }
 
+static unsigned told_of(struct quota *quota, uid_t uid, unsigned refusals, uint64_t now_ms)
+{
+    unsigned told = 0;
+
+    for (unsigned i = 0; i < refusals; i++)
+        told += quota_refusal_told(quota, uid, now_ms);
+    return told;
+}
+
+static struct {
+    unsigned lines;
+    uid_t last_uid;
+    size_t count;
+} left_out;
+
+static void on_left_out(uid_t uid, size_t count)
+{
+    left_out.lines++;
+    left_out.last_uid = uid;
+    left_out.count += count;
+}
+
+static void take_left_out(struct quota *quota)
+{
+    left_out.lines = 0;
+    left_out.count = 0;
+    quota_left_out(quota, on_left_out);
+}
+
+/* A budget of each user; what is beyond it is counted, once. */
+static void test_refusals_told(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(told_of(quota, ALICE, 50, 1000), 50);
+    take_left_out(quota);
+    assert_int_equal(left_out.lines, 0);
+    assert_int_equal(told_of(quota, ALICE, 1000, 1000), 50);
+    assert_int_equal(told_of(quota, BOB, 1, 1000), 1);
+    take_left_out(quota);
+    assert_int_equal(left_out.lines, 1);
+    assert_int_equal(left_out.last_uid, ALICE);
+    assert_int_equal(left_out.count, 950);
+    take_left_out(quota);
+    assert_int_equal(left_out.lines, 0);
+    assert_int_equal(told_of(quota, ALICE, 1000, 3000), 20);
+    assert_int_equal(told_of(quota, ALICE, 1000, 100000), 100);
+}
+
+/* Together they have a budget, too, and few lines say what was left out. */
+static void test_refusals_told_of_many_users(void **state)
+{
+    struct quota *quota = *state;
+    unsigned told = 0;
+
+    for (uid_t uid = 2000; uid < 2100; uid++)
+        told += told_of(quota, uid, 100, 1000);
+    assert_int_equal(told, 800);
+    take_left_out(quota);
+    assert_int_equal(left_out.lines, 17);
+    assert_int_equal(left_out.last_uid, QUOTA_NOBODY);
+    assert_int_equal(left_out.count, 100 * 100 - 800);
+    assert_int_equal(told_of(quota, BOB, 100, 2000), 80);
+}
+
+static void forget_idle_users(struct quota *quota, uint64_t now_ms)
+{
+    for (int i = 0; i < 256; i++) {
+        assert_int_equal(quota_call_begin(quota, BOB, 0, now_ms + (uint64_t)i * 10), 0);
+        quota_call_end(quota, BOB, 0);
+    }
+}
+
+/* Going away and coming back gives nobody a new budget, nor does it hide what was left out. */
+static void test_refused_users_are_not_forgotten(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(told_of(quota, ALICE, 101, 1000), 100);
+    forget_idle_users(quota, 1000000);
+    take_left_out(quota);
+    assert_int_equal(left_out.count, 1);
+    assert_int_equal(told_of(quota, ALICE, 100, 1100000), 100);
+    forget_idle_users(quota, 1102000);
+    assert_int_equal(told_of(quota, ALICE, 100, 1105000), 50);
+    forget_idle_users(quota, 1200000);
+    take_left_out(quota);
+    forget_idle_users(quota, 1300000);
+    assert_int_equal(quota_users(quota), 1);
+}
+
 static unsigned guesses_until_refused(struct quota *quota, const char *user, uint64_t now_ms)
 {
     unsigned count = 0;
@@ -237,6 +328,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_users_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_told_of_many_users, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_users_are_not_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guesses_are_not_washed_out, setup, teardown),
     };
