@@ -100,8 +100,7 @@ static enum mastersecret_error step(struct connection *connection, int64_t deadl
 /* A listening socket of our own, and the address libdbus finds it by. */
 static int stand_in_open(char *ret_address, size_t size, int *ret_fd)
 {
-    CLEANUP_CLOSE int fd =
-        descriptor_above_standard(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    CLEANUP_CLOSE int fd = socket_above_standard(SOCK_STREAM);
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     socklen_t length = sizeof(name);
 

@@ -56,8 +56,7 @@ static int parse_entry(DBusAddressEntry *entry, struct unix_address *ret_address
  * room. A blocking one would wait for a stopped process without limit. */
 static int connect_one(const struct unix_address *address, int64_t deadline, int *ret_fd)
 {
-    CLEANUP_CLOSE int fd = descriptor_above_standard(
-        socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    CLEANUP_CLOSE int fd = socket_above_standard(SOCK_STREAM | SOCK_NONBLOCK);
     int left;
 
     if (fd < 0)

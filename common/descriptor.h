@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Takes a new descriptor over, or -1 with its errno, and returns it above 2. To be called before it
- * is connected to anything: until then whatever is printed to it only fails. */
+/* Takes a new descriptor over, or -1 with its errno, and returns it above 2. For files open for
+ * reading only: whatever is printed to them meanwhile fails. */
 static inline int descriptor_above_standard(int fd)
 {
     int above;
@@ -24,7 +24,7 @@ static inline int descriptor_above_standard(int fd)
 
 enum { DESCRIPTORS_STANDARD = STDERR_FILENO + 1 };
 
-/* For what cannot be moved before it matters: fills the places below 3 that are free, with sockets
+/* For what must not lie there for a moment (a write that has begun goes on after the move): fills the places below 3 that are free, with sockets
  * that nothing can be printed to. */
 static inline void descriptors_fill(int ret_fillers[DESCRIPTORS_STANDARD])
 {
@@ -38,6 +38,18 @@ static inline void descriptors_unfill(const int fillers[DESCRIPTORS_STANDARD])
     for (int fd = 0; fd < DESCRIPTORS_STANDARD; fd++)
         if (fillers[fd] >= 0)
             close(fillers[fd]);
+}
+
+/* A new AF_UNIX socket, close-on-exec, or -1 with errno. */
+static inline int socket_above_standard(int type)
+{
+    int fillers[DESCRIPTORS_STANDARD];
+    int fd;
+
+    descriptors_fill(fillers);
+    fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    descriptors_unfill(fillers);
+    return fd;
 }
 
 #endif

@@ -23,8 +23,7 @@ static void make_printable(char *text)
 static void send_line(const char *line)
 {
     const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-    CLEANUP_CLOSE int fd = descriptor_above_standard(
-        socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    CLEANUP_CLOSE int fd = socket_above_standard(SOCK_DGRAM | SOCK_NONBLOCK);
 
     if (fd >= 0 && connect(fd, &address, sizeof(address)) == 0)
         (void)!send(fd, line, strlen(line), MSG_NOSIGNAL);

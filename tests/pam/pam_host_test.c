@@ -373,6 +373,14 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
 
 static struct host_state states[2];
 
+/* To be emptied after every call, or syslog(3) waits for room: a log holds 10 lines where nothing
+ * raised net.unix.max_dgram_qlen. */
+static void empty_log(void)
+{
+    if (strstr(stage_log(), "printed"))
+        report("the log got what was printed\n");
+}
+
 static void call_all(pam_handle_t *const handles[MODES][LOGINS], struct codes *ret_codes)
 {
     int now = 0;
@@ -385,9 +393,7 @@ static void call_all(pam_handle_t *const handles[MODES][LOGINS], struct codes *r
                 size_t detail;
 
                 ret_codes->of[mode][login][entry] = entries[entry](handles[mode][login], 0);
-                /* To be emptied, or syslog(3) waits for room. */
-                if (strstr(stage_log(), "printed"))
-                    report("the log got what was printed\n");
+                empty_log();
                 host_state_read(&states[!now]);
                 difference = host_state_difference(&states[now], &states[!now], &detail);
                 if (difference)
@@ -417,14 +423,17 @@ static void be_host(const struct host *host, int step, struct codes *ret_codes)
             if (pam_start(name, logins[login].user, &conversation, &handles[mode][login]) !=
                 PAM_SUCCESS)
                 report("cannot start PAM\n");
+            empty_log();
         }
     if (host->later)
         host->later(step);
     call_all(handles, ret_codes);
     /* Not if there is neither memory nor descriptor left: libpam itself is not tested here. */
     for (int mode = 0; mode < MODES && !host->starved; mode++)
-        for (int login = 0; login < LOGINS; login++)
+        for (int login = 0; login < LOGINS; login++) {
             pam_end(handles[mode][login], PAM_SUCCESS);
+            empty_log();
+        }
 }
 
 /* What the process said, or how it ended, as a text; "" when all was well. */
