@@ -73,7 +73,7 @@ static enum mastersecret_error take_type(struct mastersecret_application *applic
     return MASTERSECRET_OK;
 }
 
-/* What is wanted of the properties; an answer without one of them is none of ours. */
+/* What is wanted of the properties; the service leaves out those that are not for the caller. */
 static const struct property {
     const char *name;
     const char *signature;
@@ -129,7 +129,9 @@ static enum mastersecret_error take_properties(struct mastersecret *context, DBu
     }
     for (size_t i = 0; i < PROPERTIES && error == MASTERSECRET_OK; i++)
         if (!seen[i])
-            error = MASTERSECRET_UNREACHABLE;
+            error = context_refuse(context, MASTERSECRET_ACCESS_DENIED,
+                                   "the application's %s is not for this user to see",
+                                   properties[i].name);
     if (error == MASTERSECRET_UNREACHABLE)
         return context_refuse(context, error, "the service's description of an application has "
                                               "another form");
