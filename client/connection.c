@@ -120,22 +120,18 @@ static void discard(DBusConnection *bus)
     dbus_connection_unref(bus);
 }
 
-/* A connection of libdbus's own making that lies above 2 (see descriptor.h). One that does not is
- * kept until the next was made, so that it fills its place. */
-static DBusConnection *open_above_standard(const char *address, int attempts)
+/* A connection of libdbus's own making, above 2: see descriptor.h. */
+static DBusConnection *open_above_standard(const char *address)
 {
-    DBusConnection *bus = dbus_connection_open_private(address, NULL);
-    DBusConnection *above;
-    int fd;
+    int fillers[DESCRIPTORS_STANDARD];
+    DBusConnection *bus;
 
-    if (!bus)
-        return NULL;
-    dbus_connection_set_exit_on_disconnect(bus, FALSE);
-    if (dbus_connection_get_unix_fd(bus, &fd) && fd > STDERR_FILENO)
-        return bus;
-    above = attempts > 1 ? open_above_standard(address, attempts - 1) : NULL;
-    discard(bus);
-    return above;
+    descriptors_fill(fillers);
+    bus = dbus_connection_open_private(address, NULL);
+    descriptors_unfill(fillers);
+    if (bus)
+        dbus_connection_set_exit_on_disconnect(bus, FALSE);
+    return bus;
 }
 
 /* A DBusConnection over a socket that is connected already. libdbus insists on connecting by
@@ -156,7 +152,7 @@ static int adopt(int socket_fd, DBusConnection **ret_bus)
     /* By default libdbus sets SIGPIPE to be ignored, for the whole process; it needs that nowhere,
      * since all it sends is sent with MSG_NOSIGNAL. */
     dbus_connection_set_change_sigpipe(FALSE);
-    bus = open_above_standard(address, STDERR_FILENO + 2);
+    bus = open_above_standard(address);
     if (!bus)
         return -ENOMEM;
     if (!dbus_connection_get_unix_fd(bus, &fd) || dup3(socket_fd, fd, O_CLOEXEC) < 0) {
