@@ -41,10 +41,13 @@ def test_killed_at_random_moments(world):
 
 def test_stopped_under_load(world):
     under_load(world, 'TERM', 15)
-    # Stopped in order, it starts from its view as it is.
-    starts = world.audit()
-    first = [index for index, line in enumerate(starts) if ' MS0101 ' in line][0]
-    assert not any('view rebuilt' in line for line in starts[first:]), starts[first:]
+    # Stopped in order, it starts from its view as it is; but for a compaction that ended after the stop, of
+    # which the view did not hear: then it is built again.
+    events = [line for line in world.audit() if any(f' MS010{code} ' in line for code in (0, 1, 4))]
+    rebuilt = [index for index, line in enumerate(events) if 'view rebuilt' in line]
+    for index in rebuilt:
+        start = max(number for number in range(index) if ' MS0100 ' in events[number])
+        assert 'compacted' in events[start - 1], events[start - 3:index + 1]
 
 
 def test_start_after_a_stop_is_quick(world):
