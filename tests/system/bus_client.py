@@ -43,9 +43,14 @@ class Door:
                 if name.startswith(prefix):
                     return name[len(prefix):]
             return name
-    def state(self):
-        return str(self.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss',
-                             OURS + '.Manager', 'State'))
+    def manager(self, name):
+        return self.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss', OURS + '.Manager', name)
+    def state(self, seconds=30):
+        """The state that stays: a rebuild under way is waited for."""
+        end = time.monotonic() + seconds
+        while (state := str(self.manager('State'))) == 'rebuilding' and time.monotonic() < end:
+            time.sleep(0.01)
+        return state
 
 def connect_as(user, door='bus'):
     """A door that root opens as somebody else: the kernel says who connects, for good."""
