@@ -513,6 +513,15 @@ assert Door().attempt(ERP, 'Application', 'Update', 'a{sv}', variants(agents=nam
 answer([refused, lookup(connect_as('gate'), 'alice')])""") == ['AccessDenied', 'secret']
 
 
+def test_an_affiliate_administrator_can_make_himself_an_agent(peopled):
+    assert bus_client.run(peopled, ROWS + """
+prepare(Door())
+fred = connect_as('fred')
+refused = lookup(fred, 'alice')
+assert fred.attempt(ERP, 'Application', 'Update', 'a{sv}', variants(agents=names('user:fred'))) == 'ok'
+answer([refused, lookup(fred, 'alice')])""") == ['AccessDenied', 'secret']
+
+
 # ---- polkit ----
 
 POLKIT = r'''

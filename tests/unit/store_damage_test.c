@@ -386,6 +386,26 @@ static void test_view_altered(void **state)
     assert_int_equal(store->events[LOG_EVENT_VIEW_REBUILT], 1);
 }
 
+/* One that an earlier stop left, beside the present journal: what came since is applied to it. */
+static void test_view_older(void **state)
+{
+    struct store *store = *state;
+    struct store_put put = { .key = store_key(RECORD_MAPPING, 1, "ubob"), .version = 2 };
+    CLEANUP_FREE uint8_t *view = NULL;
+    size_t size;
+
+    make_three(store);
+    view = store_read_file(store, "view", &size);
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(store_put(store, &put, NULL), LOG_DONE);
+    store_close(store);
+    store_write_file(store, "view", view, size);
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(store_version(store, &put.key), 2);
+    store_await_event(store, LOG_EVENT_VERIFIED, 1);
+    assert_int_equal(store->events[LOG_EVENT_VIEW_DAMAGED], 0);
+}
+
 /* Damage met while serving: named, nothing wrong is answered, and opening again makes a new view. */
 static void test_view_damaged_while_serving(void **state)
 {
@@ -438,7 +458,8 @@ int main(void)
         TEST(test_rollback),                TEST(test_fork),
         TEST(test_journal_older_than_view), TEST(test_missing_files),
         TEST(test_other_realm_and_log),     TEST(test_view_damaged),
-        TEST(test_view_altered),            TEST(test_background_finds_damage),
+        TEST(test_view_altered),            TEST(test_view_older),
+        TEST(test_background_finds_damage),
         TEST(test_view_damaged_while_serving),
     };
 
