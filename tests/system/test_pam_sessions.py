@@ -280,7 +280,8 @@ NO_FILE = ('README', 'pam.conf')
 
 
 def lines_of(stack_text):
-    return [line.split() for line in stack_text.splitlines() if line and not line.startswith('#')]
+    joined = stack_text.replace('\\e\n', ' ').replace('\\\n', ' ').replace('\\-', '-')
+    return [line.split() for line in joined.splitlines() if line and not line.startswith('#')]
 
 
 def shown_in(section):
@@ -340,7 +341,7 @@ def test_who_tells_that_a_user_is_unknown(erp):
     programs = [program for program in PROGRAMS if program != 'sshd publickey']
     login_programs.stacks(erp, 'verify')
     assert tellers(erp, programs) == {'su', 'su -', 'sudo'}
-    deny = re.search(r'^auth  \[success=1.*?(?=^\.fi)', MANUAL, re.M | re.S)[0]
+    deny = re.search(r'^auth  \[success=1.*?(?=^\.fi)', MANUAL, re.M | re.S)[0].replace('\\e\n', '\\\n')
     line = 'auth      required    pam_mastersecret.so mode=verify application=erp\n'
     login_programs.stacks(erp, 'verify', (line, deny), programs=('su', 'su -', 'sudo'))
     assert said(log_in(erp, SECRET, programs=('su', 'sudo'))) == {'su': 'alice\n', 'sudo': 'root\n'}
