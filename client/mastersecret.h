@@ -117,7 +117,7 @@ struct mastersecret_freshness {
     uint64_t valid_until_usec; /* CLOCK_REALTIME; 0 = no limit */
 };
 
-/* The result of a look-up; its memory is wiped when it is freed. */
+/* The result of a lookup; its memory is wiped when it is freed. */
 struct mastersecret_credentials;
 
 /* The credentials of `user` (NULL = the caller; another user only for the application's agents).

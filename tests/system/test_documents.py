@@ -208,6 +208,14 @@ def test_readme_refers_to_what_is_there():
         assert f'{name}.{section}' in pages, f'{name}({section})'
 
 
+def test_testing_names_what_each_pass_leaves_out():
+    page, script = text_of(f'{SOURCE}/doc/TESTING'), text_of(f'{SOURCE}/bootstrap')
+    told = page[page.index('Each leaves out'):page.index('2  Long runs')]
+    files = {os.path.basename(path)[:-3] for path in glob.glob(f'{SOURCE}/tests/system/test_*.py')}
+    words = re.findall(r'\w+', script[script.index('\nsystem_tests() {'):script.index('\ncount_system_tests() {')])
+    assert {f'test_{word}' for word in words} & files == set(re.findall(r'test_\w+', told)) & files != set()
+
+
 def test_testing_names_every_fuzz_target():
     page = text_of(f'{SOURCE}/doc/TESTING')
     names = {os.path.basename(path)[:-len('_fuzz.c')] for path in glob.glob(f'{SOURCE}/tests/fuzz/*_fuzz.c')}
