@@ -84,9 +84,24 @@ struct entry {
 
 /* ---- GDBM, and its errors ------------------------------------------------------------------- */
 
+/* What cannot be read is damaged, whatever the reason: it is built anew. Why it cannot be made or
+ * written somebody has to be told, the disk being full above all. */
 static int db_error(void)
 {
-    return gdbm_errno == GDBM_MALLOC_ERROR ? -ENOMEM : -EBADMSG;
+    int error = errno;
+
+    switch (gdbm_errno) {
+    case GDBM_MALLOC_ERROR:
+        return -ENOMEM;
+    case GDBM_FILE_OPEN_ERROR:
+    case GDBM_FILE_WRITE_ERROR:
+    case GDBM_FILE_CLOSE_ERROR:
+    case GDBM_FILE_SYNC_ERROR:
+    case GDBM_FILE_TRUNCATE_ERROR:
+        return error ? -error : -EIO;
+    default:
+        return -EBADMSG;
+    }
 }
 
 static datum db_datum(const void *bytes, size_t size)
@@ -1075,7 +1090,7 @@ int view_bulk_end(struct view *view)
     view->bulk = false;
     /* Opened anew for mapped access; the tails' memory is given back. */
     if (gdbm_close(STEAL(view->db)))
-        return view_result(view, -EBADMSG);
+        return view_result(view, db_error());
     malloc_trim(0);
     return view_result(view, db_open(view->folder_fd, false, &view->db));
 }
@@ -1088,7 +1103,7 @@ static int db_close_synced(struct view *view)
     if (fd < 0)
         return -errno;
     if (gdbm_close(STEAL(view->db)))
-        return -EBADMSG;
+        return db_error();
     return fsync(fd) ? -errno : 0;
 }
 

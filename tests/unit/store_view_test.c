@@ -7,7 +7,9 @@
 #include "dbus-service/store/view.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { NAMES = 500, SCOPES = 3 };
@@ -295,12 +297,57 @@ static void test_scribbled(void **state)
     assert_true(named > 0);
 }
 
+/* Calls `make` while no file may grow beyond `size`: for a file that is what a full disk is. */
+static int with_files_up_to(rlim_t size, int (*make)(struct store *store), struct store *store)
+{
+    void (*ignored)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit, kept;
+    int r;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+    limit = (struct rlimit){ size, kept.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    r = make(store);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+    signal(SIGXFSZ, ignored);
+    return r;
+}
+
+static int fill_bulk(struct store *store)
+{
+    static uint8_t record[10000];
+    const struct record_header header = { RECORD_FORMAT, RECORD_LIVE, 1, 1 };
+    struct view *view;
+    int r = view_new(store->folder_fd, true, &view);
+
+    if (r < 0)
+        return r;
+    record_header_format(&header, record);
+    for (unsigned name = 0; name < NAMES && r == 0; name++) {
+        struct record_key key = numbered(1, name);
+
+        r = view_apply(view, name + 1, &key, record, sizeof(record));
+    }
+    if (r == 0)
+        r = view_bulk_end(view);
+    view_discard(view);
+    return r;
+}
+
+/* Not "Bad message": who reads it must know that there is no room. */
+static void test_a_full_disk_is_named(void **state)
+{
+    for (rlim_t size = 0; size < 1024 * 1024; size += 37 * 4096)
+        assert_int_equal(with_files_up_to(size, fill_bulk, *state), -EFBIG);
+    assert_int_equal(with_files_up_to(RLIM_INFINITY, fill_bulk, *state), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_model), TEST(test_bulk),     TEST(test_paging_while_changing),
-        TEST(test_edges), TEST(test_scribbled),
+        TEST(test_edges), TEST(test_scribbled), TEST(test_a_full_disk_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
