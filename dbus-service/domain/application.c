@@ -372,6 +372,7 @@ static int put_definition(struct realm_write *write, const struct application *a
 
 /* ---- Create ---- */
 
+/* A reservation that does not open is taken over: no application that can be read has the name. */
 static int put_name(struct realm *realm, struct realm_write *write,
                     const struct application *application, struct failure *failure)
 {
@@ -381,17 +382,17 @@ static int put_name(struct realm *realm, struct realm_write *write,
     int r;
 
     realm_reservation_key(realm, &key, "application", NULL, application->name);
-    r = realm_get(realm, &key, &record, failure);
+    r = realm_reservation_get(realm, &key, &record, failure);
     if (r != 0)
         return r;
-    if (record.revision != 0)
+    if (record.value)
         return failure_set(failure, ERROR_APPLICATION_EXISTS, "an application '%s' exists",
                            application->name);
     application_key(&holder, application->id);
     r = realm_reservation_value(&holder, &value);
     if (r < 0)
         return r;
-    return realm_write_put(write, &key, 0, record.version, value);
+    return realm_write_put(write, &key, record.revision, record.version, value);
 }
 
 static int copy_text(char **target, const char *text)
@@ -682,7 +683,7 @@ static int put_deleted(struct realm *realm, struct realm_write *write,
     int r;
 
     realm_reservation_key(realm, &name, "application", NULL, application->name);
-    r = realm_get(realm, &name, &record, failure);
+    r = realm_reservation_get(realm, &name, &record, failure);
     if (r != 0)
         return r;
     r = application_format_deleted(&value);

@@ -199,6 +199,7 @@ static int edit_new(struct realm *realm, const struct application *application,
     return 0;
 }
 
+/* The name that the mapping had. A reservation that does not open can only be this one's: it goes. */
 static int release(struct edit *edit, struct realm_write *write, const char *external_user,
                    struct failure *failure)
 {
@@ -207,16 +208,31 @@ static int release(struct edit *edit, struct realm_write *write, const char *ext
     int r;
 
     realm_reservation_key(edit->realm, &key, "external", edit->application->id, external_user);
-    r = realm_get(edit->realm, &key, &record, failure);
+    r = realm_reservation_get(edit->realm, &key, &record, failure);
     if (r != 0 || record.revision == 0)
         return r;
     mapping_key(&holder, edit->application->id, &edit->account);
-    if (!realm_reservation_held_by(record.value, &holder))
+    if (record.value && !realm_reservation_held_by(record.value, &holder))
         return 0;
     return realm_write_put(write, &key, record.revision, record.version, NULL);
 }
 
-static int reserve(struct edit *edit, struct realm_write *write, const char *external_user,
+static int refuse_name(const struct edit *edit, const struct realm_record *reservation,
+                       const char *external_user, struct failure *failure)
+{
+    if (!reservation->value)
+        return failure_set(failure, ERROR_DAMAGED,
+                           "the reservation of external user '%s' in application '%s' does not "
+                           "open; set or delete the mapping that has this name, if there is one",
+                           external_user, edit->application->name);
+    return failure_set(failure, ERROR_EXTERNAL_USER_TAKEN,
+                       "external user '%s' of application '%s' is mapped to another account",
+                       external_user, edit->application->name);
+}
+
+/* `stays`: the mapping has the name. So it has the reservation, written with it; only one that does not open
+ * is written again. */
+static int reserve(struct edit *edit, struct realm_write *write, const char *external_user, bool stays,
                    struct failure *failure)
 {
     CLEANUP(realm_record_deinit) struct realm_record record = {0};
@@ -225,23 +241,19 @@ static int reserve(struct edit *edit, struct realm_write *write, const char *ext
     int r;
 
     realm_reservation_key(edit->realm, &key, "external", edit->application->id, external_user);
-    r = realm_get(edit->realm, &key, &record, failure);
-    if (r != 0)
+    r = realm_reservation_get(edit->realm, &key, &record, failure);
+    if (r != 0 || (stays && record.value))
         return r;
     mapping_key(&holder, edit->application->id, &edit->account);
-    if (record.revision != 0) {
-        if (realm_reservation_held_by(record.value, &holder))
-            return realm_write_expect(write, &key, record.revision);
-        return failure_set(failure, ERROR_EXTERNAL_USER_TAKEN,
-                           "external user '%s' of application '%s' is mapped to another account",
-                           external_user, edit->application->name);
-    }
+    if (record.revision != 0 && !stays)
+        return record.value && realm_reservation_held_by(record.value, &holder)
+                   ? realm_write_expect(write, &key, record.revision)
+                   : refuse_name(edit, &record, external_user, failure);
     r = realm_reservation_value(&holder, &value);
     return r < 0 ? r : realm_write_put(write, &key, record.revision, record.version, value);
 }
 
-/* wanted NULL: the mapping goes. A name that stays is reserved already: that was written with the mapping,
- * and this write is on the condition that nobody changed the mapping meanwhile. */
+/* wanted NULL: the mapping goes. */
 static int put_reservations(struct edit *edit, struct realm_write *write,
                             const struct mapping *present, const struct mapping *wanted,
                             struct failure *failure)
@@ -250,11 +262,11 @@ static int put_reservations(struct edit *edit, struct realm_write *write,
         present && wanted && strcmp(present->external_user, wanted->external_user) == 0;
     int r = 0;
 
-    if (edit->application->type != APPLICATION_INDIVIDUAL || stays)
+    if (edit->application->type != APPLICATION_INDIVIDUAL)
         return 0;
     if (wanted)
-        r = reserve(edit, write, wanted->external_user, failure);
-    if (r == 0 && present)
+        r = reserve(edit, write, wanted->external_user, stays, failure);
+    if (r == 0 && present && !stays)
         r = release(edit, write, present->external_user, failure);
     return r;
 }

@@ -182,6 +182,21 @@ int realm_peek(struct realm *realm, const struct record_key *key, uint64_t *ret_
     return 0;
 }
 
+int realm_reservation_get(struct realm *realm, const struct record_key *key,
+                          struct realm_record *ret_record, struct failure *failure)
+{
+    struct realm_record damaged = {0};
+    int r = realm_get(realm, key, ret_record, failure);
+
+    if (r != ERROR_DAMAGED)
+        return r;
+    r = realm_peek(realm, key, &damaged.revision, &damaged.version);
+    if (r < 0)
+        return failure_from_errno(failure, r, "cannot read the view");
+    *ret_record = damaged;
+    return 0;
+}
+
 struct realm_write {
     struct realm *realm;
     struct log_change *changes; /* `record` of each is ours */

@@ -478,6 +478,23 @@ static void test_purge_with_a_damaged_mapping(void **state)
     domain_teardown(&domain);
 }
 
+/* A name whose reservation does not open can be deleted, and given again when nothing has it. */
+static void test_a_damaged_reservation_is_mended(void **state)
+{
+    struct record_key key;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    realm_reservation_key(domain.realm, &key, "application", NULL, "erp");
+    domain_damage(&domain, &key);
+    delete(&domain, "erp");
+    domain_damage(&domain, &key);
+    domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    domain_teardown(&domain);
+}
+
 /* One definition that cannot be read is told of, and the others are there. */
 static void test_load_beside_a_damaged_definition(void **state)
 {
@@ -552,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_made_again_inherits_nothing),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_purge_with_a_damaged_mapping),
+        cmocka_unit_test(test_a_damaged_reservation_is_mended),
         cmocka_unit_test(test_load_beside_a_damaged_definition),
         cmocka_unit_test(test_purge_after_crash),
     };

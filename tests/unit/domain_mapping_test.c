@@ -532,6 +532,46 @@ static void test_kviklet_575_nothing_damaged_is_stored_again(void **state)
     domain_teardown(&domain);
 }
 
+static void damage_reservation(struct domain *domain, const struct application *application,
+                               const char *external_user)
+{
+    struct record_key key;
+
+    realm_reservation_key(domain->realm, &key, "external", application->id, external_user);
+    domain_damage(domain, &key);
+}
+
+/* The mapping that has the name is the proof of whom it is for: set, renamed or deleted it mends that. Nobody
+ * else gets it meanwhile. */
+static void test_a_damaged_reservation_is_mended(void **state)
+{
+    const struct account_name alice = account_of("user:alice");
+    const struct application *erp;
+    struct result result = {0};
+    struct failure failure = {0};
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ONE", "x"), 0);
+    damage_reservation(&domain, erp, "ONE");
+    assert_int_equal(domain_set(&domain, erp, "user:bob", "ONE", "x"), ERROR_DAMAGED);
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "ONE", "y"), 0);
+    assert_int_equal(domain_set(&domain, erp, "user:bob", "ONE", "x"), ERROR_EXTERNAL_USER_TAKEN);
+
+    damage_reservation(&domain, erp, "ONE");
+    assert_int_equal(domain_set(&domain, erp, "user:alice", "TWO", "y"), 0);
+    assert_int_equal(domain_set(&domain, erp, "user:bob", "ONE", "x"), 0);
+
+    damage_reservation(&domain, erp, "TWO");
+    assert_int_equal(mapping_delete(domain.realm, erp, &alice, on_written, &result, &failure), 0);
+    domain_wait(&domain, &result, 1);
+    assert_int_equal(result.failure.code, 0);
+    assert_int_equal(domain_set(&domain, erp, "user:carol", "TWO", "x"), 0);
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_beside_a_damaged_mapping),
         cmocka_unit_test(test_kviklet_575_nothing_damaged_is_stored_again),
+        cmocka_unit_test(test_a_damaged_reservation_is_mended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
