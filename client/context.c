@@ -6,6 +6,7 @@
 #include "client/error.h"
 #include "client/libdbus.h"
 #include "client/lock.h"
+#include "client/process.h"
 #include "common/names.h"
 
 #include <errno.h>
@@ -20,8 +21,8 @@ enum { TIMEOUT_DEFAULT_MS = 5000 };
 struct mastersecret {
     _Atomic unsigned timeout_ms;
     struct lock lock; /* over everything below */
-    pid_t pid;        /* of the process that `connection` belongs to */
-    char *address; /* NULL = the default doors */
+    uint32_t process; /* that `connection` belongs to */
+    char *address;    /* NULL = the default doors */
     bool administers;
     struct connection *connection;
     char message[MESSAGE_SIZE];
@@ -41,7 +42,7 @@ enum mastersecret_error mastersecret_new(struct mastersecret **ret_context)
     libdbus_leave();
     if (!has_locks)
         return MASTERSECRET_OUT_OF_MEMORY;
-    context->pid = getpid();
+    context->process = process_generation();
     context->timeout_ms = TIMEOUT_DEFAULT_MS;
     *ret_context = STEAL(context);
     return MASTERSECRET_OK;
@@ -70,10 +71,10 @@ void mastersecret_free(struct mastersecret *context)
  * nothing. */
 static void leave_parent(struct mastersecret *context)
 {
-    if (context->pid == getpid())
+    if (context->process == process_generation())
         return;
     disconnect(context);
-    context->pid = getpid();
+    context->process = process_generation();
 }
 
 enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret_deadline)

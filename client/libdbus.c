@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/libdbus.h"
 
+#include "client/process.h"
+
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,7 +14,7 @@
  * the child that finds out. */
 enum { PATIENCE_MS = 100 };
 
-/* The pid of a process, how many of its threads are forking and how many are inside: one word, so
+/* The generation of a process, how many of its threads are forking and how many are inside: one word, so
  * that all who look at the same time agree, the first threads of a child included. */
 static _Atomic uint64_t gate;
 #define INSIDE ((uint64_t)1)
@@ -50,7 +52,7 @@ static bool add(uint64_t role, uint64_t self, int patience_ms)
 
 bool libdbus_enter(void)
 {
-    return add(INSIDE, (uint64_t)getpid(), PATIENCE_MS);
+    return add(INSIDE, process_generation(), PATIENCE_MS);
 }
 
 void libdbus_leave(void)
@@ -60,7 +62,7 @@ void libdbus_leave(void)
 
 static void before_fork(void)
 {
-    if (!add(FORKING, (uint64_t)getpid(), 0))
+    if (!add(FORKING, process_generation(), 0))
         return;
     for (int i = 0; i < PATIENCE_MS && is_anybody_inside(atomic_load(&gate)); i++)
         poll(NULL, 0, 1);
@@ -68,7 +70,7 @@ static void before_fork(void)
 
 static void after_fork(void)
 {
-    if (is_forking(atomic_load(&gate), (uint64_t)getpid()))
+    if (is_forking(atomic_load(&gate), process_generation()))
         atomic_fetch_sub(&gate, FORKING);
 }
 

@@ -21,6 +21,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/lock.c \
     %D%/lock.h \
     %D%/mapping.c \
+    %D%/process.c \
+    %D%/process.h \
     %D%/request.c \
     %D%/request.h \
     %D%/socket.c \

@@ -3,6 +3,7 @@
 #include "client/lock.h"
 
 #include "client/deadline.h"
+#include "client/process.h"
 
 #include <linux/futex.h>
 #include <linux/time_types.h>
@@ -31,7 +32,7 @@ static bool wait_for(struct lock *lock, uint32_t holder, int64_t deadline)
 
 bool lock_take(struct lock *lock, int64_t deadline)
 {
-    const uint32_t self = (uint32_t)getpid();
+    const uint32_t self = process_generation();
     uint32_t holder = 0;
 
     while (!atomic_compare_exchange_strong(&lock->holder, &holder, self)) {

@@ -14,7 +14,7 @@
 
 /* All zero is a lock that nobody holds. */
 struct lock {
-    _Atomic uint32_t holder; /* the pid of its process; 0: nobody */
+    _Atomic uint32_t holder; /* the generation of its process; 0: nobody */
 };
 
 /* Waits until `deadline` (see deadline.h); false when it is too late. */

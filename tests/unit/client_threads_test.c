@@ -6,6 +6,7 @@
 #include "client/deadline.h"
 #include "client/libdbus.h"
 #include "client/lock.h"
+#include "client/process.h"
 #include "tests/unit/fake_service.h"
 
 #include <setjmp.h>
@@ -15,10 +16,14 @@
 /* cmocka wants the four above. */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,7 +238,7 @@ static void test_lock(void **state)
     assert_int_equal(counter.count, THREADS * 5000);
     assert_true(lock_take(&counter.lock, deadline_now()));
     assert_false(lock_take(&counter.lock, deadline_in(50)));
-    counter.lock.holder = 1; /* a process that is not this one */
+    counter.lock.holder = UINT32_MAX; /* a process that is not this one */
     assert_true(lock_take(&counter.lock, deadline_now()));
     assert_false(lock_take(&counter.lock, deadline_now()));
 }
@@ -320,6 +325,81 @@ static void test_fork_from_inside(void **state)
     mastersecret_free(context);
 }
 
+enum { NO_NAMESPACE = 99, NO_FORK = 98 };
+
+/* A child that is process 1 of a new pid namespace, and in which fork handlers ran, or not. */
+static pid_t fork_process_1(void)
+{
+    return unshare(CLONE_NEWPID) < 0 ? -1 : fork();
+}
+
+static pid_t clone_process_1(void)
+{
+    return (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* Its exit status. */
+static int run_process_1(pid_t (*make)(void), int (*use)(struct mastersecret *context),
+                         struct mastersecret *context)
+{
+    pid_t pid = make();
+    int status;
+
+    if (pid == 0) {
+        alarm(60);
+        _exit(getpid() == 1 ? use(context) : NO_FORK);
+    }
+    if (pid < 0)
+        return errno == EPERM || errno == ENOSPC ? NO_NAMESPACE : NO_FORK;
+    if (waitpid(pid, &status, 0) != pid)
+        return NO_FORK;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static struct lock held;
+static uint32_t generation;
+
+static int use_as_grandchild(struct mastersecret *context)
+{
+    if (process_generation() == generation)
+        return 1;
+    if (!lock_take(&held, deadline_now() + 100000))
+        return 2;
+    return lookup(context) == MASTERSECRET_UNREACHABLE ? 0 : 3;
+}
+
+static int use_as_child(struct mastersecret *context)
+{
+    int status;
+
+    generation = process_generation();
+    if (lookup(context) != MASTERSECRET_OK || !lock_take(&held, deadline_now()) ||
+        !libdbus_enter())
+        return 10;
+    status = run_process_1(clone_process_1, use_as_grandchild, context);
+    if (status == 0)
+        status = run_process_1(fork_process_1, use_as_grandchild, context);
+    libdbus_leave();
+    return status;
+}
+
+/* A pid says nothing: parent and child are both process 1 here, each in its own namespace. What the
+ * parent was in the middle of, the child takes over or refuses, by whatever call it was made. */
+static void test_a_child_with_its_parents_pid(void **state)
+{
+    struct mastersecret *context = new_context(PATIENCE_MS);
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(run_process_1(fork_process_1, use_as_child, context));
+    status = exit_status_of(pid);
+    mastersecret_free(context);
+    if (status == NO_NAMESPACE)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 /* Other threads are inside libdbus most of the time here. Without fork() waiting for them one child
  * in some thousands hangs, and without the waiting but with the refusal a fifth is refused. */
 static void *call_until_told(void *data)
@@ -401,6 +481,7 @@ int main(void)
         WITH_SERVICE(test_a_slow_context_is_only_its_own),
         WITH_SERVICE(test_fork_in_the_middle_of_a_call),
         WITH_SERVICE(test_fork_from_inside),
+        WITH_SERVICE(test_a_child_with_its_parents_pid),
         WITH_SERVICE(test_forks_beside_calls),
     };
 
