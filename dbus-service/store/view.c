@@ -84,23 +84,26 @@ struct entry {
 
 /* ---- GDBM, and its errors ------------------------------------------------------------------- */
 
-/* What cannot be read is damaged, whatever the reason: it is built anew. Why it cannot be made or
- * written somebody has to be told, the disk being full above all. */
-static int db_error(void)
+/* What cannot be read is damaged, whatever the reason: it is built anew. */
+static int db_read_error(void)
+{
+    return gdbm_errno == GDBM_MALLOC_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+/* Why it cannot be made or written somebody has to be told, the disk being full above all. */
+static int db_write_error(void)
 {
     int error = errno;
 
     switch (gdbm_errno) {
-    case GDBM_MALLOC_ERROR:
-        return -ENOMEM;
     case GDBM_FILE_OPEN_ERROR:
     case GDBM_FILE_WRITE_ERROR:
     case GDBM_FILE_CLOSE_ERROR:
     case GDBM_FILE_SYNC_ERROR:
     case GDBM_FILE_TRUNCATE_ERROR:
-        return error ? -error : -EIO;
+        return error > 0 ? -error : -EIO;
     default:
-        return -EBADMSG;
+        return db_read_error();
     }
 }
 
@@ -116,7 +119,7 @@ static int db_get(struct view *view, datum key, uint8_t **ret_bytes, size_t *ret
     datum value = gdbm_fetch(view->db, key);
 
     if (!value.dptr)
-        return gdbm_errno == GDBM_ITEM_NOT_FOUND ? 0 : db_error();
+        return gdbm_errno == GDBM_ITEM_NOT_FOUND ? 0 : db_read_error();
     *ret_bytes = (uint8_t *)value.dptr;
     *ret_size = (size_t)value.dsize;
     return 1;
@@ -124,14 +127,14 @@ static int db_get(struct view *view, datum key, uint8_t **ret_bytes, size_t *ret
 
 static int db_put(struct view *view, datum key, const void *bytes, size_t size)
 {
-    return gdbm_store(view->db, key, db_datum(bytes, size), GDBM_REPLACE) ? db_error() : 0;
+    return gdbm_store(view->db, key, db_datum(bytes, size), GDBM_REPLACE) ? db_write_error() : 0;
 }
 
 static int db_del(struct view *view, datum key)
 {
     if (gdbm_delete(view->db, key) == 0 || gdbm_errno == GDBM_ITEM_NOT_FOUND)
         return 0;
-    return db_error();
+    return db_write_error();
 }
 
 /* By descriptor, so that the folder may be out of reach by path. */
@@ -147,9 +150,9 @@ static int db_open(int folder_fd, bool bulk, GDBM_FILE *ret_db)
         return -errno;
     db = gdbm_fd_open(fd, VIEW_OPEN_NAME, BLOCK_SIZE, flags, NULL);
     if (!db)
-        return db_error();
+        return db_write_error();
     if (gdbm_setopt(db, GDBM_SETCACHESIZE, &cache, sizeof(cache))) {
-        int error = db_error();
+        int error = db_write_error();
 
         gdbm_close(db);
         return error;
@@ -629,7 +632,7 @@ static int entry_put(struct view *view, const struct record_key *key, const stru
     cursor_put_bytes(&cursor, entry->record, entry->size);
     entry_key_format(key, &place);
     r = gdbm_store(view->db, db_datum(place.bytes, place.size), db_datum(view->scratch, size), flag);
-    return r < 0 ? db_error() : r;
+    return r < 0 ? db_write_error() : r;
 }
 
 /* A record under a key that has none, in a bulk load: no look-up. 0, 1 there is one, or -errno. */
@@ -1090,7 +1093,7 @@ int view_bulk_end(struct view *view)
     view->bulk = false;
     /* Opened anew for mapped access; the tails' memory is given back. */
     if (gdbm_close(STEAL(view->db)))
-        return view_result(view, db_error());
+        return view_result(view, db_write_error());
     malloc_trim(0);
     return view_result(view, db_open(view->folder_fd, false, &view->db));
 }
@@ -1103,7 +1106,7 @@ static int db_close_synced(struct view *view)
     if (fd < 0)
         return -errno;
     if (gdbm_close(STEAL(view->db)))
-        return db_error();
+        return db_write_error();
     return fsync(fd) ? -errno : 0;
 }
 
