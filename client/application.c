@@ -139,7 +139,6 @@ static enum mastersecret_error take_properties(struct mastersecret *context, DBu
 }
 
 enum mastersecret_error application_describe(struct mastersecret *context, const char *name,
-                                             int64_t deadline,
                                              struct mastersecret_application **ret_application)
 {
     CLEANUP_APPLICATION struct mastersecret_application *application = NULL;
@@ -152,7 +151,7 @@ enum mastersecret_error application_describe(struct mastersecret *context, const
         !dbus_message_append_args(call, DBUS_TYPE_STRING, &interface, DBUS_TYPE_INVALID))
         error = MASTERSECRET_OUT_OF_MEMORY;
     if (error == MASTERSECRET_OK)
-        error = context_call(context, call, CALL_READS, deadline, "a{sv}", &reply);
+        error = context_call(context, call, CALL_READS, "a{sv}", &reply);
     if (error != MASTERSECRET_OK)
         return error;
     application = calloc(1, sizeof(*application));
@@ -167,14 +166,12 @@ enum mastersecret_error application_describe(struct mastersecret *context, const
 enum mastersecret_error mastersecret_describe(struct mastersecret *context, const char *application,
                                               struct mastersecret_application **ret_application)
 {
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
     error = request_check_name(context, "the application's name", application);
     if (error == MASTERSECRET_OK)
-        error = application_describe(context, application, deadline, ret_application);
+        error = application_describe(context, application, ret_application);
     return context_end(context, error);
 }

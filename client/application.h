@@ -15,7 +15,7 @@ struct mastersecret_application {
 
 /* mastersecret_describe(), between begin and end; the name is checked already. */
 enum mastersecret_error
-application_describe(struct mastersecret *context, const char *name, int64_t deadline,
+application_describe(struct mastersecret *context, const char *name,
                      struct mastersecret_application **ret_application) MUST_CHECK;
 
 CLEANUP_DEFINE(application, struct mastersecret_application, mastersecret_application_free)

@@ -21,6 +21,7 @@ enum { TIMEOUT_DEFAULT_MS = 5000 };
 struct mastersecret {
     _Atomic unsigned timeout_ms;
     struct lock lock; /* over everything below */
+    int64_t deadline; /* of the call under way */
     uint32_t process; /* that `connection` belongs to */
     char *address;    /* NULL = the default doors */
     bool administers;
@@ -77,7 +78,7 @@ static void leave_parent(struct mastersecret *context)
     context->process = process_generation();
 }
 
-enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret_deadline)
+enum mastersecret_error context_begin(struct mastersecret *context)
 {
     int64_t deadline = deadline_in(context->timeout_ms);
 
@@ -91,7 +92,7 @@ enum mastersecret_error context_begin(struct mastersecret *context, int64_t *ret
     }
     leave_parent(context);
     context->message[0] = '\0';
-    *ret_deadline = deadline;
+    context->deadline = deadline;
     return MASTERSECRET_OK;
 }
 
@@ -111,7 +112,6 @@ enum mastersecret_error mastersecret_set_address(struct mastersecret *context, c
 {
     enum mastersecret_error error;
     CLEANUP_FREE char *copy = NULL;
-    int64_t deadline;
     char *old;
 
     if (address) {
@@ -119,7 +119,7 @@ enum mastersecret_error mastersecret_set_address(struct mastersecret *context, c
         if (!copy)
             return MASTERSECRET_OUT_OF_MEMORY;
     }
-    error = context_begin(context, &deadline);
+    error = context_begin(context);
     if (error != MASTERSECRET_OK)
         return error;
     disconnect(context);
@@ -181,11 +181,11 @@ static const char *system_bus_address(void)
 }
 
 static enum mastersecret_error open_door(struct mastersecret *context, const char *address,
-                                         bool is_bus, int64_t deadline)
+                                         bool is_bus)
 {
     char message[MESSAGE_SIZE] = "";
     enum mastersecret_error error =
-        connection_open(address, is_bus, deadline, message, &context->connection);
+        connection_open(address, is_bus, context->deadline, message, &context->connection);
 
     /* What the environment says wrongly is no argument of the caller's. */
     if (error == MASTERSECRET_INVALID_ARGUMENT && !context->address)
@@ -198,7 +198,7 @@ void context_administer(struct mastersecret *context)
     context->administers = true;
 }
 
-static enum mastersecret_error connect_door(struct mastersecret *context, int64_t deadline)
+static enum mastersecret_error connect_door(struct mastersecret *context)
 {
     enum mastersecret_error error;
     bool bus_first = context->administers;
@@ -207,14 +207,12 @@ static enum mastersecret_error connect_door(struct mastersecret *context, int64_
         return MASTERSECRET_OK;
     disconnect(context);
     if (context->address)
-        return open_door(context, context->address, true, deadline);
-    error = open_door(context, bus_first ? system_bus_address() : DIRECT_SOCKET_ADDRESS, bus_first,
-                      deadline);
+        return open_door(context, context->address, true);
+    error = open_door(context, bus_first ? system_bus_address() : DIRECT_SOCKET_ADDRESS, bus_first);
     /* A service that does not answer at one door would not at the other. */
     if (error == MASTERSECRET_OK || error == MASTERSECRET_TIMED_OUT)
         return error;
-    error = open_door(context, bus_first ? DIRECT_SOCKET_ADDRESS : system_bus_address(), !bus_first,
-                      deadline);
+    error = open_door(context, bus_first ? DIRECT_SOCKET_ADDRESS : system_bus_address(), !bus_first);
     if (error == MASTERSECRET_OK)
         context->message[0] = '\0';
     return error;
@@ -222,13 +220,11 @@ static enum mastersecret_error connect_door(struct mastersecret *context, int64_
 
 enum mastersecret_error mastersecret_connect(struct mastersecret *context)
 {
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
-    return context_end(context, connect_door(context, deadline));
+    return context_end(context, connect_door(context));
 }
 
 /* No answer: the connection cannot be used again, and a change may have been made. */
@@ -259,17 +255,16 @@ static enum mastersecret_error take_error(struct mastersecret *context, DBusMess
 }
 
 enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessage *call,
-                                         enum call_effect effect, int64_t deadline,
-                                         DBusMessage **ret_reply)
+                                         enum call_effect effect, DBusMessage **ret_reply)
 {
     struct connection_reply reply;
     enum mastersecret_error error;
 
-    error = connect_door(context, deadline);
+    error = connect_door(context);
     if (error != MASTERSECRET_OK)
         return error;
     dbus_message_set_allow_interactive_authorization(call, context->administers);
-    error = connection_call(context->connection, call, deadline, &reply);
+    error = connection_call(context->connection, call, context->deadline, &reply);
     if (error != MASTERSECRET_OK)
         return give_up(context, error, effect, reply.sent);
     if (dbus_message_get_type(reply.message) == DBUS_MESSAGE_TYPE_ERROR) {
@@ -282,12 +277,11 @@ enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessa
 }
 
 enum mastersecret_error context_call(struct mastersecret *context, DBusMessage *call,
-                                     enum call_effect effect, int64_t deadline,
-                                     const char *signature, DBusMessage **ret_reply)
+                                     enum call_effect effect, const char *signature,
+                                     DBusMessage **ret_reply)
 {
     CLEANUP_MESSAGE DBusMessage *reply = NULL;
-    enum mastersecret_error error =
-        context_call_any(context, call, effect, deadline, &reply);
+    enum mastersecret_error error = context_call_any(context, call, effect, &reply);
 
     if (error != MASTERSECRET_OK)
         return error;

@@ -10,9 +10,9 @@
 
 #include <dbus/dbus.h>
 
-/* Takes the context for this thread. On failure it is not taken, and end must not be called. */
-enum mastersecret_error context_begin(struct mastersecret *context,
-                                      int64_t *ret_deadline) MUST_CHECK;
+/* Takes the context for this thread; what is called until its end shares one deadline. On failure
+ * it is not taken, and end must not be called. */
+enum mastersecret_error context_begin(struct mastersecret *context) MUST_CHECK;
 /* Gives it back, and returns `error`. */
 enum mastersecret_error context_end(struct mastersecret *context, enum mastersecret_error error);
 
@@ -23,11 +23,11 @@ enum call_effect {
 
 /* Connects if need be, sends `call` (borrowed) and checks that the reply has the signature. */
 enum mastersecret_error context_call(struct mastersecret *context, DBusMessage *call,
-                                     enum call_effect effect, int64_t deadline,
-                                     const char *signature, DBusMessage **ret_reply) MUST_CHECK;
+                                     enum call_effect effect, const char *signature,
+                                     DBusMessage **ret_reply) MUST_CHECK;
 /* The same for any signature. */
 enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessage *call,
-                                         enum call_effect effect, int64_t deadline,
+                                         enum call_effect effect,
                                          DBusMessage **ret_reply) MUST_CHECK;
 
 /* For the command line: the system bus is tried before the direct socket, because only there polkit

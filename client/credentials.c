@@ -1,7 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/application.h"
-#include "client/deadline.h"
 #include "client/error.h"
 #include "client/request.h"
 
@@ -146,12 +145,12 @@ static enum mastersecret_error want_field(struct mastersecret *context,
 
 /* Asks for every masked field that the application has. */
 static enum mastersecret_error want_all_masked(struct mastersecret *context,
-                                               const char *application, int64_t deadline,
+                                               const char *application,
                                                struct request_fields *fields)
 {
     CLEANUP_APPLICATION struct mastersecret_application *described = NULL;
     enum mastersecret_error error =
-        application_describe(context, application, deadline, &described);
+        application_describe(context, application, &described);
 
     for (size_t i = 0; error == MASTERSECRET_OK && i < described->count; i++)
         if (described->fields[i].masked)
@@ -161,7 +160,7 @@ static enum mastersecret_error want_all_masked(struct mastersecret *context,
 
 static enum mastersecret_error call_lookup(struct mastersecret *context, const char *application,
                                            const char *user, const struct request_fields *fields,
-                                           int64_t deadline, DBusMessage **ret_reply)
+                                           DBusMessage **ret_reply)
 {
     CLEANUP_MESSAGE DBusMessage *call = NULL;
     DBusMessageIter arguments;
@@ -177,7 +176,7 @@ static enum mastersecret_error call_lookup(struct mastersecret *context, const c
         !dbus_message_iter_append_basic(&arguments, DBUS_TYPE_STRING, &user) ||
         !request_append_fds(&arguments, (const char *const *)fields->labels, fds, fields->count))
         return MASTERSECRET_OUT_OF_MEMORY;
-    return context_call(context, call, CALL_READS, deadline, "sa{ss}(utttt)", ret_reply);
+    return context_call(context, call, CALL_READS, "sa{ss}(utttt)", ret_reply);
 }
 
 static void get_freshness(DBusMessageIter *iterator, struct mastersecret_freshness *ret_freshness)
@@ -250,7 +249,6 @@ static enum mastersecret_error take_lookup(struct mastersecret *context, DBusMes
 /* One question for the fields named, answered into `credentials`, which is empty. */
 static enum mastersecret_error lookup_fields(struct mastersecret *context, const char *application,
                                              const char *user, struct request_fields *fields,
-                                             int64_t deadline,
                                              struct mastersecret_credentials **ret_credentials)
 {
     CLEANUP_CREDENTIALS struct mastersecret_credentials *credentials =
@@ -260,7 +258,7 @@ static enum mastersecret_error lookup_fields(struct mastersecret *context, const
 
     if (!credentials)
         return MASTERSECRET_OUT_OF_MEMORY;
-    error = call_lookup(context, application, user, fields, deadline, &reply);
+    error = call_lookup(context, application, user, fields, &reply);
     if (error == MASTERSECRET_OK)
         error = take_lookup(context, reply, fields, credentials);
     if (error == MASTERSECRET_OK)
@@ -289,13 +287,12 @@ static enum mastersecret_error merge(struct mastersecret_credentials *to,
  * one has none, they are asked for one by one. */
 static enum mastersecret_error lookup_singly(struct mastersecret *context, const char *application,
                                              const char *user, const struct request_fields *all,
-                                             int64_t deadline,
                                              struct mastersecret_credentials **ret_credentials)
 {
     CLEANUP_CREDENTIALS struct mastersecret_credentials *credentials = NULL;
     CLEANUP(request_fields_deinit) struct request_fields none = { 0 };
     enum mastersecret_error error =
-        lookup_fields(context, application, user, &none, deadline, &credentials);
+        lookup_fields(context, application, user, &none, &credentials);
 
     for (size_t i = 0; i < all->count && error == MASTERSECRET_OK; i++) {
         CLEANUP_CREDENTIALS struct mastersecret_credentials *one = NULL;
@@ -303,7 +300,7 @@ static enum mastersecret_error lookup_singly(struct mastersecret *context, const
 
         error = want_field(context, &fields, all->labels[i]);
         if (error == MASTERSECRET_OK)
-            error = lookup_fields(context, application, user, &fields, deadline, &one);
+            error = lookup_fields(context, application, user, &fields, &one);
         if (error == MASTERSECRET_OK)
             error = merge(credentials, one);
         else if (error == MASTERSECRET_CREDENTIALS_NOT_SET)
@@ -327,23 +324,22 @@ static enum mastersecret_error check_target(struct mastersecret *context, const 
 
 static enum mastersecret_error lookup(struct mastersecret *context, const char *application,
                                       const char *user, const char *const *labels, size_t count,
-                                      int64_t deadline,
                                       struct mastersecret_credentials **ret_credentials)
 {
     CLEANUP(request_fields_deinit) struct request_fields fields = { 0 };
     enum mastersecret_error error = check_target(context, application, user);
 
     if (error == MASTERSECRET_OK && !labels)
-        error = want_all_masked(context, application, deadline, &fields);
+        error = want_all_masked(context, application, &fields);
     for (size_t i = 0; labels && i < count && error == MASTERSECRET_OK; i++)
         error = want_field(context, &fields, labels[i]);
     if (error != MASTERSECRET_OK)
         return error;
     if (!user)
         user = "";
-    error = lookup_fields(context, application, user, &fields, deadline, ret_credentials);
+    error = lookup_fields(context, application, user, &fields, ret_credentials);
     if (error == MASTERSECRET_CREDENTIALS_NOT_SET && !labels)
-        error = lookup_singly(context, application, user, &fields, deadline, ret_credentials);
+        error = lookup_singly(context, application, user, &fields, ret_credentials);
     return error;
 }
 
@@ -352,21 +348,19 @@ mastersecret_lookup(struct mastersecret *context, const char *application, const
                     const char *const *labels, size_t count,
                     struct mastersecret_credentials **ret_credentials)
 {
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
-    return context_end(context, lookup(context, application, user, labels, count, deadline,
-                                       ret_credentials));
+    return context_end(context,
+                       lookup(context, application, user, labels, count, ret_credentials));
 }
 
 /* ---- Verify ---- */
 
 static enum mastersecret_error verify(struct mastersecret *context, const char *application,
                                       const char *user, const char *field, int candidate,
-                                      int64_t deadline, int *ret_matches)
+                                      int *ret_matches)
 {
     CLEANUP_MESSAGE DBusMessage *call = NULL;
     CLEANUP_MESSAGE DBusMessage *reply = NULL;
@@ -380,7 +374,7 @@ static enum mastersecret_error verify(struct mastersecret *context, const char *
                                   DBUS_TYPE_INVALID))
         error = MASTERSECRET_OUT_OF_MEMORY;
     if (error == MASTERSECRET_OK)
-        error = context_call(context, call, CALL_READS, deadline, "b(utttt)", &reply);
+        error = context_call(context, call, CALL_READS, "b(utttt)", &reply);
     if (error != MASTERSECRET_OK)
         return error;
     dbus_message_iter_init(reply, &iterator);
@@ -395,10 +389,8 @@ enum mastersecret_error mastersecret_verify(struct mastersecret *context, const 
                                             int *ret_matches)
 {
     CLEANUP(secret_pipe_deinit) struct secret_pipe pipe = { -1, -1 };
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
     error = check_target(context, application, user);
@@ -408,6 +400,6 @@ enum mastersecret_error mastersecret_verify(struct mastersecret *context, const 
         error = value_pipe_give(context, candidate, length, &pipe);
     if (error == MASTERSECRET_OK)
         error = verify(context, application, user ? user : "", field ? field : "", pipe.read_fd,
-                       deadline, ret_matches);
+                       ret_matches);
     return context_end(context, error);
 }

@@ -106,13 +106,12 @@ static bool append_masked(DBusMessageIter *arguments, const struct given *given)
 }
 
 static enum mastersecret_error set_mapping(struct mastersecret *context, DBusMessage *call,
-                                           int64_t deadline, uint64_t *ret_revision)
+                                           uint64_t *ret_revision)
 {
     CLEANUP_MESSAGE DBusMessage *reply = NULL;
     dbus_uint64_t revision;
     DBusMessageIter iterator;
-    enum mastersecret_error error =
-        context_call(context, call, CALL_CHANGES, deadline, "t", &reply);
+    enum mastersecret_error error = context_call(context, call, CALL_CHANGES, "t", &reply);
 
     if (error != MASTERSECRET_OK)
         return error;
@@ -153,10 +152,8 @@ enum mastersecret_error mastersecret_set_mapping(struct mastersecret *context,
 {
     CLEANUP(given_deinit) struct given given = { 0 };
     CLEANUP_MESSAGE DBusMessage *call = NULL;
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
     error = check_mapping(context, application, account, external_user);
@@ -167,7 +164,7 @@ enum mastersecret_error mastersecret_set_mapping(struct mastersecret *context,
                                   external_user ? external_user : "", fields, count, &given,
                                   &call);
     if (error == MASTERSECRET_OK)
-        error = set_mapping(context, call, deadline, ret_revision);
+        error = set_mapping(context, call, ret_revision);
     return context_end(context, error);
 }
 
@@ -238,7 +235,7 @@ static enum mastersecret_error take_row(struct mastersecret_mappings *mappings,
     return MASTERSECRET_OK;
 }
 
-static enum mastersecret_error list_page(struct mastersecret *context, int64_t deadline,
+static enum mastersecret_error list_page(struct mastersecret *context,
                                          struct mastersecret_mappings *mappings, char **cursor)
 {
     CLEANUP_MESSAGE DBusMessage *call = NULL;
@@ -254,7 +251,7 @@ static enum mastersecret_error list_page(struct mastersecret *context, int64_t d
                                   DBUS_TYPE_INVALID))
         error = MASTERSECRET_OUT_OF_MEMORY;
     if (error == MASTERSECRET_OK)
-        error = context_call(context, call, CALL_READS, deadline, "a(ssssbt)s", &reply);
+        error = context_call(context, call, CALL_READS, "a(ssssbt)s", &reply);
     if (error != MASTERSECRET_OK)
         return error;
     dbus_message_iter_init(reply, &iterator);
@@ -271,7 +268,7 @@ static enum mastersecret_error list_page(struct mastersecret *context, int64_t d
     return error == MASTERSECRET_OK && !*cursor ? MASTERSECRET_OUT_OF_MEMORY : error;
 }
 
-static enum mastersecret_error list_mappings(struct mastersecret *context, int64_t deadline,
+static enum mastersecret_error list_mappings(struct mastersecret *context,
                                              struct mastersecret_mappings **ret_mappings)
 {
     CLEANUP(mappings_cleanup) struct mastersecret_mappings *mappings =
@@ -282,7 +279,7 @@ static enum mastersecret_error list_mappings(struct mastersecret *context, int64
     if (!mappings || !cursor)
         return MASTERSECRET_OUT_OF_MEMORY;
     do
-        error = list_page(context, deadline, mappings, &cursor);
+        error = list_page(context, mappings, &cursor);
     while (error == MASTERSECRET_OK && cursor[0] != '\0');
     if (error == MASTERSECRET_OK)
         *ret_mappings = STEAL(mappings);
@@ -292,11 +289,9 @@ static enum mastersecret_error list_mappings(struct mastersecret *context, int64
 enum mastersecret_error mastersecret_list_mappings(struct mastersecret *context,
                                                    struct mastersecret_mappings **ret_mappings)
 {
-    enum mastersecret_error error;
-    int64_t deadline;
+    enum mastersecret_error error = context_begin(context);
 
-    error = context_begin(context, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
-    return context_end(context, list_mappings(context, deadline, ret_mappings));
+    return context_end(context, list_mappings(context, ret_mappings));
 }

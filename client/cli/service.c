@@ -226,15 +226,12 @@ static enum mastersecret_error exchange(struct cli *cli, DBusMessage *call,
                                         enum call_effect effect, json_t **ret_results)
 {
     CLEANUP_MESSAGE DBusMessage *reply = NULL;
-    enum mastersecret_error error;
+    enum mastersecret_error error = context_begin(cli->service);
     DBusMessageIter from;
-    int64_t deadline;
 
-    error = context_begin(cli->service, &deadline);
     if (error != MASTERSECRET_OK)
         return error;
-    error = context_end(cli->service,
-                        context_call_any(cli->service, call, effect, deadline, &reply));
+    error = context_end(cli->service, context_call_any(cli->service, call, effect, &reply));
     if (error != MASTERSECRET_OK)
         return error;
     if (dbus_message_iter_init(reply, &from))
