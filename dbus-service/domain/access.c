@@ -64,7 +64,8 @@ static const struct rule rules[OPERATION_COUNT_] = {
     [OPERATION_LIST_OWN_MAPPINGS] = {.roles = ROLE_ANYBODY, .needs = "anybody"},
     [OPERATION_SHOW_MAPPING] = {.roles = APPLICATION_ROLES,
                                 .own = OWN_INDIVIDUAL,
-                                .needs = NEEDS_APPLICATION ", or the mapped user",
+                                .needs = NEEDS_APPLICATION
+                                ", or the mapped user in an individual application",
                                 .polkit = POLKIT_PREFIX "manage-mappings"},
     [OPERATION_CHANGE_MAPPING] = {.roles = APPLICATION_ROLES,
                                   .own = OWN_INDIVIDUAL,
