@@ -571,6 +571,11 @@ static void background_end(struct log *log)
             compact_done(log);
         break;
     case BACKGROUND_CANCELED:
+        /* The view still holds tombstones that the new file lacks: it is not kept. */
+        if (background->switched) {
+            log->view_bad = true;
+            compact_done(log);
+        }
         break;
     case BACKGROUND_FAILED:
         if (background->run == background_compact)

@@ -31,6 +31,7 @@ struct background {
     struct question_batch *batch;
     pthread_t thread;
     atomic_bool ended;
+    bool switched;       /* the new file is the journal; of interest once it ended */
     enum background_result result;
     char text[128];
 };

@@ -176,8 +176,10 @@ static int forget_tombstones(struct compact *compact)
     r = scan_init(&compact->scan, background->fd, &background->options->hash);
     if (r == 0)
         r = background_walk(background, &compact->scan, true, NULL, NULL);
-    /* A tombstone that stays in the view does no harm. */
-    return r == -ECANCELED ? 0 : r;
+    if (r == 0 || r == -ECANCELED || r == -EBADMSG)
+        return r;
+    /* The new file has begun: a view that keeps what it lacks is not the journal's any more. */
+    return -ESTALE;
 }
 
 void background_compact(struct background *background)
@@ -190,6 +192,7 @@ void background_compact(struct background *background)
         r = build(&compact);
     if (r == 0)
         r = writer_change_file(background->writer, switch_file, &compact);
+    background->switched = r == 0;
     if (r == 0)
         r = forget_tombstones(&compact);
     else if (r < 0)

@@ -381,6 +381,50 @@ static void test_compaction(void **state)
     assert_memory_equal(&before, &after, sizeof(before));
 }
 
+static ino_t journal_inode(struct store *store)
+{
+    struct stat status;
+
+    assert_int_equal(fstatat(store->folder_fd, "journal", &status, 0), 0);
+    return status.st_ino;
+}
+
+static void put_all(struct store *store, unsigned count, uint8_t kind, uint64_t version)
+{
+    struct counter counter = { .expected = count };
+
+    for (unsigned k = 0; k < count; k++) {
+        struct store_put put = numbered(k, version, 200);
+
+        put.kind = kind;
+        assert_int_equal(queue(store, &put, &counter), LOG_DONE);
+    }
+    store_run_until(store, &counter.all);
+    assert_int_equal(counter.of[LOG_DONE], count);
+}
+
+/* Closed when the new file is in place, but the view does not know yet which tombstones it lacks. */
+static void test_closed_amidst_compaction(void **state)
+{
+    enum { MANY = 3000 };
+    struct store *store = *state;
+    ino_t inode = journal_inode(store);
+
+    put_all(store, MANY, RECORD_LIVE, 1);
+    put_all(store, MANY, RECORD_TOMBSTONE, 2);
+    store_close(store);
+    store->options.compact_min = 64 * 1024;
+    assert_int_equal(store_open(store), LOG_DONE);
+    while (journal_inode(store) == inode)
+        uv_run(&store->loop, UV_RUN_ONCE);
+    assert_int_equal(store->events[LOG_EVENT_COMPACTED], 0);
+    store_close(store);
+    assert_int_equal(store_open(store), LOG_DONE);
+    if (!store->events[LOG_EVENT_VIEW_REBUILT])
+        store_await_event(store, LOG_EVENT_VERIFIED, 1);
+    assert_int_equal(store->events[LOG_EVENT_VIEW_DAMAGED], 0);
+}
+
 /* Appended to as fast as it takes them, the file stays below 2.5 times what lives in it, beyond the
  * size from which on it is compacted at all. */
 static void test_size_under_load(void **state)
@@ -532,12 +576,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_sync_fails),          TEST(test_no_space),
-        TEST(test_no_space_at_all),     TEST(test_no_space_with_queue),
-        TEST(test_anchor_fails),        TEST(test_compaction),
-        TEST(test_reopen_at_base),      TEST(test_base_bit_flips),
-        TEST(test_anchor_in_time),      TEST(test_stopped_while_opening),
-        TEST(test_size_under_load),     TEST(test_compaction_cannot_rename), TEST(test_compaction_cannot_sync_folder),
+        TEST(test_sync_fails),                   TEST(test_no_space),
+        TEST(test_no_space_at_all),              TEST(test_no_space_with_queue),
+        TEST(test_anchor_fails),                 TEST(test_compaction),
+        TEST(test_reopen_at_base),               TEST(test_base_bit_flips),
+        TEST(test_anchor_in_time),               TEST(test_stopped_while_opening),
+        TEST(test_closed_amidst_compaction),     TEST(test_size_under_load),
+        TEST(test_compaction_cannot_rename),     TEST(test_compaction_cannot_sync_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
