@@ -201,7 +201,7 @@ answer([*result, unseal(door) == 'ok', lookup(door, 'alice')])''') == \
 def test_an_older_state_folder_is_refused(world):
     furnish(world)
     world.kill_service('TERM')
-    world.run(f'cp -a {world.state} /root/older')
+    world.run(f'cp -a {world.state} /root/older; cp -a {world.anchor}/anchor /root/older-anchor')
     assert ask(world, 'answer(put(Door(), "second"))') == 'ok'
     world.kill_service('TERM')
     world.run(f'cp -a {world.state} /root/newer; rm -rf {world.state}/*; cp -a /root/older/. {world.state}')
@@ -210,12 +210,13 @@ def test_an_older_state_folder_is_refused(world):
     assert ask(world, 'door = Door(); answer([door.state(), create(door)])')[0] == 'sealed'
     assert any('RolledBack' in line for line in world.audit())
     world.kill_service('TERM')
-    # The newest put back is taken; so is the older one by whoever removes the anchor.
+    # The newest put back is taken; so is the older one by whoever puts the anchor back, too, or removes it.
     world.run(f'rm -rf {world.state}/*; cp -a /root/newer/. {world.state}')
     assert ask(world, 'answer(lookup(Door(), "alice"))') == 'secondsecond'
-    world.kill_service('TERM')
-    world.run(f'rm -rf {world.state}/*; cp -a /root/older/. {world.state}; rm {world.anchor}/anchor')
-    assert ask(world, 'answer(lookup(Door(), "alice"))') == 'firstfirst'
+    for change in ('cp -a /root/older-anchor', 'rm'):
+        world.kill_service('TERM')
+        world.run(f'rm -rf {world.state}/*; cp -a /root/older/. {world.state}; {change} {world.anchor}/anchor')
+        assert ask(world, 'answer(lookup(Door(), "alice"))') == 'firstfirst'
 
 
 def test_no_journal_any_more_is_refused(world):
