@@ -169,22 +169,16 @@ int safe_read(const char *path, const struct safe_open_rule *rule, struct secret
 {
     CLEANUP_SECRET struct secret *content = NULL;
     CLEANUP_CLOSE int fd = -1;
-    ssize_t count;
-    int r;
+    int r = safe_open(path, rule, &fd);
 
-    r = safe_open(path, rule, &fd);
     if (r != SAFE_OPEN_DONE)
         return r;
     /* One byte more than allowed, to see a file that grows while it is read. */
     r = secret_new(rule->maximum + 1, &content);
+    if (r == 0)
+        r = secret_read(content, fd);
     if (r < 0)
         return r;
-    do {
-        count = read(fd, content->bytes + content->length, content->capacity - content->length);
-        if (count < 0 && errno != EINTR)
-            return -errno;
-        content->length += count > 0 ? (size_t)count : 0;
-    } while (count != 0 && content->length < content->capacity);
     if (content->length > rule->maximum)
         return SAFE_OPEN_TOO_LARGE;
     *ret_content = STEAL(content);

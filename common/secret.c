@@ -50,6 +50,21 @@ int secret_append(struct secret *secret, const void *bytes, size_t length)
     return 0;
 }
 
+int secret_read(struct secret *secret, int fd)
+{
+    while (secret->length < secret->capacity) {
+        ssize_t count = pread(fd, secret->bytes + secret->length,
+                              secret->capacity - secret->length, (off_t)secret->length);
+
+        if (count == 0)
+            break;
+        if (count < 0 && errno != EINTR)
+            return -errno;
+        secret->length += count > 0 ? (size_t)count : 0;
+    }
+    return 0;
+}
+
 void secret_wipe(struct secret *secret)
 {
     /* The whole capacity: a shorter length may have been set over longer content. */

@@ -27,6 +27,9 @@ int secret_new_copy(const void *bytes, size_t length, struct secret **ret_secret
 /* Appends; -ENOBUFS when the capacity does not suffice (nothing is changed then). */
 int secret_append(struct secret *secret, const void *bytes, size_t length) MUST_CHECK;
 
+/* Reads a file from its start, up to its end or to the capacity. 0 or -errno. */
+int secret_read(struct secret *secret, int fd) MUST_CHECK;
+
 /* Wipes the bytes and sets the length to 0; the memory stays allocated. */
 void secret_wipe(struct secret *secret);
 

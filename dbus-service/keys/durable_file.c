@@ -13,20 +13,10 @@ int durable_file_read(int fd, size_t size, struct secret **ret_bytes)
     CLEANUP_SECRET struct secret *bytes = NULL;
     int r = secret_new(size, &bytes);
 
+    if (r == 0)
+        r = secret_read(bytes, fd);
     if (r < 0)
         return r;
-    while (bytes->length < size) {
-        ssize_t n = pread(fd, bytes->bytes + bytes->length, size - bytes->length,
-                          (off_t)bytes->length);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        bytes->length += (size_t)n;
-    }
     *ret_bytes = STEAL(bytes);
     return 0;
 }

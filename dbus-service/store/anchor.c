@@ -3,6 +3,7 @@
 #include "dbus-service/store/anchor.h"
 
 #include "common/cursor.h"
+#include "common/secret.h"
 #include "dbus-service/store/journal_writer.h"
 
 #include <errno.h>
@@ -51,42 +52,25 @@ static int anchor_parse(const uint8_t *bytes, const struct log_hash *hash,
     return ANCHOR_DONE;
 }
 
-/* The number of bytes read, up to the end of the file, or -errno. */
-static ssize_t file_get(int fd, uint8_t *ret_bytes, size_t size)
-{
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = read(fd, ret_bytes + done, size - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
 int anchor_get(const char *path, const struct log_hash *hash, struct anchor *ret_anchor)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    uint8_t bytes[ANCHOR_SIZE + 1];
-    ssize_t n;
+    CLEANUP_SECRET struct secret *content = NULL;
+    int r;
 
     if (fd < 0)
         return errno == ENOENT ? ANCHOR_ABSENT : -errno;
-    n = file_get(fd, bytes, sizeof(bytes));
-    if (n < 0)
-        return (int)n;
+    r = secret_new(ANCHOR_SIZE + 1, &content);
+    if (r == 0)
+        r = secret_read(content, fd);
+    if (r < 0)
+        return r;
     /* A later format may be longer, but names itself in the first twelve bytes. */
-    if (n < ANCHOR_SIZE)
+    if (content->length < ANCHOR_SIZE)
         return ANCHOR_DAMAGED;
-    switch (anchor_parse(bytes, hash, ret_anchor)) {
+    switch (anchor_parse(content->bytes, hash, ret_anchor)) {
     case ANCHOR_DONE:
-        return n == ANCHOR_SIZE ? ANCHOR_DONE : ANCHOR_DAMAGED;
+        return content->length == ANCHOR_SIZE ? ANCHOR_DONE : ANCHOR_DAMAGED;
     case ANCHOR_NEWER:
         return ANCHOR_NEWER;
     default:
