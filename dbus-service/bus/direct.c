@@ -208,7 +208,8 @@ static int make_socket(struct direct *direct)
 }
 
 /* libdbus listens with a backlog of 30 on sockets of its own, so it is handed this one the way systemd
- * would do it. */
+ * would do it: by the environment, which is safe to change as no thread runs before the keyring is
+ * opened (service_start()). */
 static DBusServer *listen_on_fd(void)
 {
     DBusServer *server;

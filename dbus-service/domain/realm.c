@@ -351,7 +351,8 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
     realm->view_damaged = false; /* without a key there is nothing to build it from */
     set_state(realm, REALM_SEALED);
     keyring_free(STEAL(realm->keyring));
-    if (!task->done && !realm->closing) /* nobody asked for it to be built again: only the audit can tell why it was not */
+    /* Nobody asked for it to be built again: only the audit can tell why it was not. */
+    if (!task->done && !realm->closing)
         on_log_event(realm, LOG_EVENT_DAMAGED, reason->text);
     if (task->backup_fd >= 0)
         failure_set(&failure, ERROR_OUTCOME_UNKNOWN,
