@@ -132,8 +132,8 @@ enum error_code error_from_name(const char *name);
 
 /* Valid UTF-8 without NUL, at most `maximum` bytes; `length` excludes any terminator. */
 bool text_is_utf8(const char *text, size_t length, size_t maximum);
-/* A name as architecture has it: 1 to NAME_MAX_BYTES bytes of UTF-8 and no control character
- * (below 0x20, 0x7f, U+0080..U+009F). */
+/* A name of an application, field, user or group: 1 to NAME_MAX_BYTES bytes of UTF-8 and no
+ * control character (below 0x20, 0x7f, U+0080..U+009F). */
 bool name_is_valid(const char *name);
 
 /* Object path of an application: each byte outside [A-Za-z0-9] becomes _xx (lower-case hex), an

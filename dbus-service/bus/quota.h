@@ -1,9 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* How much of the service one user may hold: direct connections, calls in progress, the bytes of these and of
- * what his connections leave lying, requests per second, lines of the audit that say what he was refused, and wrong
- * guesses. Counted per uid; root counts like everybody else, but the last sixteenth of all connections is his: a few
- * uids must not keep every log-in from this door. Times are milliseconds of any monotonic clock, given by the caller, so nothing here asks the kernel. */
+/* How much of the service one user may hold: direct connections, calls in progress, the bytes of
+ * these and of what his connections leave lying, requests per second, lines of the audit that say
+ * what he was refused, and wrong guesses. Counted per uid; root counts like everybody else, but
+ * the last sixteenth of all connections is his: a few uids must not keep every log-in from this
+ * door. Times are milliseconds of any monotonic clock, given by the caller, so nothing here asks
+ * the kernel. */
 #ifndef BUS_QUOTA_H
 #define BUS_QUOTA_H
 
@@ -42,9 +44,10 @@ int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now
  * the next 256 calls. */
 size_t quota_users(const struct quota *quota);
 
-/* Is this refusal told? 100 at once and then 10 per second of one user are, of all together eight times as many, for the
- * log daemon drops what is too much, whoever it is about. The others are counted until quota_left_out() tells their
- * number: of 16 users each, and of the rest together, as QUOTA_NOBODY's. */
+/* Is this refusal told? 100 at once and then 10 per second of one user are, of all together eight
+ * times as many, for the log daemon drops what is too much, whoever it is about. The others are
+ * counted until quota_left_out() tells their number: of 16 users each, and of the rest together,
+ * as QUOTA_NOBODY's. */
 #define QUOTA_NOBODY ((uid_t)-1)
 bool quota_refusal_told(struct quota *quota, uid_t uid, uint64_t now_ms);
 void quota_left_out(struct quota *quota, void (*tell)(uid_t uid, size_t count));

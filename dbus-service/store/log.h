@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The log: the ordered, durable list of record changes (architecture §3). This is the one interface
- * that the realm writes through, whether a local journal or, later, a cluster keeps the order.
+/* The log: the ordered, durable list of record changes (doc/DESIGN section 2). This is the one
+ * interface that the realm writes through; the journal implements it.
  *
  * Everything here is called on the loop's thread, and every callback comes there. The log owns the
  * view: a change is applied to it when it is durable, and only then acknowledged; it is never
