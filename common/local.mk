@@ -3,6 +3,8 @@
 
 noinst_LTLIBRARIES += %D%/libcommon.la
 %C%_libcommon_la_SOURCES = \
+    %D%/base32.c \
+    %D%/base32.h \
     %D%/cleanup.h \
     %D%/cursor.c \
     %D%/cursor.h \

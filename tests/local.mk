@@ -9,7 +9,8 @@ LDADD = dbus-service/libservice.la client/cli/libcli.la client/libclient.la comm
 unit_tests =
 
 # common
-unit_tests += %D%/unit/common_cursor_test \
+unit_tests += %D%/unit/common_base32_test \
+    %D%/unit/common_cursor_test \
     %D%/unit/common_names_test \
     %D%/unit/common_record_header_test \
     %D%/unit/common_safe_open_test \
