@@ -10,6 +10,7 @@
 #include "common/base32.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* RFC 4648 section 10, in our case and without the padding. */
