@@ -3,8 +3,8 @@
 
 noinst_LTLIBRARIES += %D%/libservice.la
 %C%_libservice_la_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS) $(INIH_CFLAGS)
-%C%_libservice_la_LIBADD = common/libcommon.la $(DBUS_LIBS) $(SODIUM_LIBS) $(UV_LIBS) $(INIH_LIBS) \
-    $(GDBM_LIBS)
+%C%_libservice_la_LIBADD = common/librecipient.la common/libcommon.la $(DBUS_LIBS) $(SODIUM_LIBS) \
+    $(UV_LIBS) $(INIH_LIBS) $(GDBM_LIBS)
 %C%_libservice_la_SOURCES = \
     %D%/config.c \
     %D%/config.h \

@@ -12,11 +12,14 @@ unit_tests =
 unit_tests += %D%/unit/common_base32_test \
     %D%/unit/common_cursor_test \
     %D%/unit/common_names_test \
+    %D%/unit/common_recipient_key_test \
     %D%/unit/common_record_header_test \
     %D%/unit/common_safe_open_test \
     %D%/unit/common_secret_test \
     %D%/unit/common_secret_pipe_test
 %C%_unit_common_names_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_common_recipient_key_test_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
+%C%_unit_common_recipient_key_test_LDADD = common/librecipient.la common/libcommon.la $(CMOCKA_LIBS)
 %C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)
 
 # client
@@ -83,7 +86,8 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 
 # dbus-service/keys
-unit_tests += %D%/unit/keys_fixture_test \
+unit_tests += %D%/unit/keys_content_test \
+    %D%/unit/keys_fixture_test \
     %D%/unit/keys_generate_test \
     %D%/unit/keys_keyring_test \
     %D%/unit/keys_pool_test \

@@ -105,6 +105,22 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
         return failure_no_slot(failure, realm,
                                "the key file or credential can be read or changed by others, or is "
                                "shorter than 32 bytes");
+    case KEYRING_NOT_A_BACKUP:
+        return failure_of(failure, ERROR_BAD_DESCRIPTOR, "the file is no backup of a master secret");
+    case KEYRING_OTHER_REALM:
+        return failure_of(failure, ERROR_CONFLICT, "the backup is one of another realm");
+    case KEYRING_KEYS_DIFFER:
+        return failure_of(failure, ERROR_CONFLICT,
+                          "the backup is one of this realm, but its keys are not this keyring's");
+    case KEYRING_RECIPIENT_EXISTS:
+        return failure_of(failure, ERROR_CONFLICT,
+                          "there is a recipient of that name, or with that public key");
+    case KEYRING_RECIPIENT_NOT_FOUND:
+        return failure_of(failure, ERROR_INVALID_ARGUMENT, "there is no recipient of that name");
+    case KEYRING_FULL:
+        return failure_set(failure, ERROR_TOO_LARGE,
+                           "a keyring has at most %d generations and %d recipients",
+                           GENERATIONS_MAX, RECIPIENTS_MAX);
     }
     return failure_of(failure, ERROR_STORAGE_FAILED, NULL);
 }

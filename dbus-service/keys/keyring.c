@@ -53,6 +53,26 @@ void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_
     *ret_info = keyring->backup;
 }
 
+void keyring_rotation(const struct keyring *keyring, struct rotation_state *ret_state)
+{
+    *ret_state = keyring->rotation;
+}
+
+const uint8_t *keyring_signer(const struct keyring *keyring)
+{
+    return keyring->signing_public;
+}
+
+size_t keyring_recipients(const struct keyring *keyring)
+{
+    return keyring->recipient_count;
+}
+
+const struct recipient *keyring_recipient(const struct keyring *keyring, size_t index)
+{
+    return &keyring->recipients[index];
+}
+
 size_t keyring_generations(const struct keyring *keyring)
 {
     return keyring->count;

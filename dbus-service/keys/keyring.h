@@ -10,6 +10,7 @@
 #ifndef KEYS_KEYRING_H
 #define KEYS_KEYRING_H
 
+#include "common/names.h"
 #include "common/secret.h"
 
 #include <stdbool.h>
@@ -22,6 +23,8 @@
 #define FINGERPRINT_SIZE 16 /* bytes; shown as 32 hex digits in groups of four */
 #define KEYRING_FILE "keyring"
 #define GENERATIONS_MAX 1024
+#define RECIPIENTS_MAX 64
+#define BACKUP_HASH_SIZE 16
 
 struct keyring;
 
@@ -37,6 +40,12 @@ enum keyring_outcome {
     KEYRING_BAD_FILE,      /* the backup fd is not an empty regular file opened O_RDWR, mode 0600 */
     KEYRING_PASSPHRASE_LENGTH,
     KEYRING_BAD_SOURCE,    /* key file or credential open to others, or under 32 bytes */
+    KEYRING_NOT_A_BACKUP,  /* the file is something else */
+    KEYRING_OTHER_REALM,
+    KEYRING_KEYS_DIFFER,   /* merge: the same realm, but other keys under the same number */
+    KEYRING_RECIPIENT_EXISTS, /* that name, or that public key */
+    KEYRING_RECIPIENT_NOT_FOUND,
+    KEYRING_FULL,          /* GENERATIONS_MAX, RECIPIENTS_MAX */
 };
 
 enum slot_kind { SLOT_KEYFILE = 1, SLOT_CREDENTIAL = 2, SLOT_PASSPHRASE = 3 };
@@ -56,6 +65,30 @@ struct backup_info {
     uint64_t time_usec;   /* CLOCK_REALTIME when proven; 0 = never */
     uint32_t generation;  /* the newest it covers */
     char location[1024];  /* as the caller named it, UTF-8; for display only */
+    uint8_t hash[BACKUP_HASH_SIZE]; /* of the file's bytes, to see that it was changed */
+    bool in_directory;    /* in the configured one: the service can look after it */
+};
+
+/* Whom backups are sealed to: a public key whose private half is kept offline. */
+struct recipient {
+    uint8_t public_key[32]; /* X25519 */
+    uint64_t added_usec;    /* CLOCK_REALTIME */
+    char name[NAME_MAX_BYTES + 1];
+};
+
+/* What of a rotation must survive a restart. That one is under way is not among it: it is while
+ * there is a generation that is neither active nor retired. */
+struct rotation_state {
+    uint64_t begun_usec; /* 0: there was none yet */
+    uint64_t ended_usec; /* 0: under way */
+    uint64_t re_encrypted;
+    uint64_t unreadable;
+    uint32_t from;
+    uint32_t to;
+    uint32_t rate;       /* records per second, 0: not throttled */
+    uint32_t uid;        /* who began it */
+    bool paused;
+    bool queued;
 };
 
 struct keyring_generate {
@@ -96,12 +129,19 @@ uint32_t keyring_active_generation(const struct keyring *keyring);
 uint64_t keyring_epoch(const struct keyring *keyring);
 const char *keyring_memory_kind(const struct keyring *keyring); /* key_pool_kind() */
 void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info);
+void keyring_rotation(const struct keyring *keyring, struct rotation_state *ret_state);
+const uint8_t *keyring_signer(const struct keyring *keyring); /* 32 bytes: who signs its backups */
+size_t keyring_recipients(const struct keyring *keyring);
+/* In the order in which they were added; lives as long as the keyring. */
+const struct recipient *keyring_recipient(const struct keyring *keyring, size_t index);
 
 struct generation_info {
     uint32_t number;
     uint8_t id[GENERATION_ID_SIZE];
     uint8_t fingerprint[FINGERPRINT_SIZE];
-    uint64_t created_usec; /* CLOCK_REALTIME */
+    uint64_t created_usec;   /* CLOCK_REALTIME, as the next two */
+    uint64_t activated_usec; /* 0: never; nothing is sealed under it */
+    uint64_t retired_usec;   /* 0: in use, or to be used */
 };
 size_t keyring_generations(const struct keyring *keyring);
 void keyring_generation(const struct keyring *keyring, size_t index,

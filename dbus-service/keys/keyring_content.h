@@ -1,9 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The open keyring, and its content as bytes (doc/FORMAT, "Content"). Only keys/ looks inside. */
+/* The open keyring, and its content as bytes (doc/FORMAT, "Content"). Only keys/ looks inside.
+ * What is open is never changed: workers read it. keyring_change.h makes changed copies. */
 #ifndef KEYS_KEYRING_CONTENT_H
 #define KEYS_KEYRING_CONTENT_H
 
+#include "common/cursor.h"
 #include "common/record_header.h"
 #include "dbus-service/keys/key.h"
 #include "dbus-service/keys/keyring.h"
@@ -38,6 +40,9 @@ struct keyring {
     uint8_t signing_public[KEY_SIZE];
     bool signing_present; /* its secret half */
     struct backup_info backup;
+    struct rotation_state rotation;
+    size_t recipient_count;
+    struct recipient recipients[RECIPIENTS_MAX]; /* names and keys differ */
     struct key_pool *pool;
     struct realm_keys *keys;
     size_t count;
@@ -50,10 +55,25 @@ CLEANUP_DEFINE(keyring, struct keyring, keyring_free)
 /* A new realm with generation 1 and fresh keys, at epoch 1. 0 or -errno. */
 int keyring_new(struct keyring **ret_keyring) MUST_CHECK;
 
+/* Room for `count` generations in a keyring that has none yet. 0 or -errno. */
+int keyring_alloc(size_t count, struct keyring **ret_keyring) MUST_CHECK;
+/* A fresh one behind the others; there is room for it. */
+void keyring_add_generation(struct keyring *keyring, uint32_t number);
+/* One of another keyring, behind the others; there is room for it. */
+void keyring_take_generation(struct keyring *keyring, const struct generation *generation);
+/* The same name, or the same public key. */
+bool recipient_is(const struct recipient *one, const struct recipient *other);
+/* The rules that every content keeps (doc/FORMAT). */
+bool keyring_is_valid(const struct keyring *keyring);
+
 /* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int keyring_parse(const struct secret *content, struct keyring **ret_keyring) MUST_CHECK;
-/* 0 or -ENOMEM. */
+/* Of the newest format. 0 or -ENOMEM. */
 int keyring_format(const struct keyring *keyring, struct secret **ret_content) MUST_CHECK;
+/* The same, where something follows: the cursor is left behind the content. */
+int keyring_get(struct cursor *cursor, struct keyring **ret_keyring) MUST_CHECK;
+void keyring_put(struct cursor *cursor, const struct keyring *keyring);
+size_t keyring_content_size(const struct keyring *keyring);
 /* No content is larger. */
 #define KEYRING_CONTENT_MAX ((size_t)128 * 1024)
 

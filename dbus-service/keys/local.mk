@@ -14,6 +14,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/key.h \
     %D%/keyring.c \
     %D%/keyring.h \
+    %D%/keyring_change.c \
+    %D%/keyring_change.h \
     %D%/keyring_content.c \
     %D%/keyring_content.h \
     %D%/keyring_file.c \

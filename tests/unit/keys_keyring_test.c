@@ -273,48 +273,6 @@ static void test_backup_of_another_fingerprint(void **state)
     folder_deinit(&folder);
 }
 
-/* Rules of the content, each broken by one byte of an otherwise sound one. */
-static void test_content_rules(void **state)
-{
-    enum { FORMAT = 0, ACTIVE = 25, COUNT = 29, NUMBER = 31, PRESENT = 91 + 4 * 32 };
-    static const struct {
-        size_t offset;
-        uint8_t value;
-        int outcome;
-    } rules[] = {
-        { FORMAT, 0, KEYRING_DAMAGED },   { FORMAT, 2, KEYRING_NEWER },
-        { ACTIVE, 2, KEYRING_DAMAGED },   { COUNT, 0, KEYRING_DAMAGED },
-        { COUNT, 2, KEYRING_DAMAGED },    { COUNT + 1, 4, KEYRING_DAMAGED },
-        { NUMBER, 0, KEYRING_DAMAGED },   { NUMBER, 2, KEYRING_DAMAGED },
-        { PRESENT, 0, KEYRING_DAMAGED },  { PRESENT, 2, KEYRING_DAMAGED },
-    };
-    CLEANUP_KEYRING struct keyring *keyring = NULL;
-    CLEANUP_SECRET struct secret *content = NULL;
-    struct keyring *found = NULL;
-    size_t last;
-
-    assert_int_equal(keyring_new(&keyring), 0);
-    strcpy(keyring->backup.location, "/backup");
-    assert_int_equal(keyring_format(keyring, &content), 0);
-    assert_int_equal(content->bytes[PRESENT], 1);
-    last = content->length - 1;
-    content->bytes[last] = 0xff; /* it will stand in a D-Bus message */
-    assert_int_equal(keyring_parse(content, &found), KEYRING_DAMAGED);
-    content->bytes[last] = 0;
-    assert_int_equal(keyring_parse(content, &found), KEYRING_DAMAGED);
-    content->bytes[last] = 'p';
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        uint8_t saved = content->bytes[rules[i].offset];
-
-        content->bytes[rules[i].offset] = rules[i].value;
-        if (keyring_parse(content, &found) != rules[i].outcome || found)
-            fail_msg("rule %zu", i);
-        content->bytes[rules[i].offset] = saved;
-    }
-    assert_int_equal(keyring_parse(content, &found), KEYRING_DONE);
-    keyring_free(found);
-}
-
 /* A file, the function that opens it, and what a change at an offset may lead to. */
 struct sweep {
     int (*open)(const struct folder *folder, const uint8_t *bytes, size_t size,
@@ -603,7 +561,6 @@ int main(void)
         cmocka_unit_test(test_backup_file_refused),
         cmocka_unit_test(test_backup),
         cmocka_unit_test(test_backup_of_another_fingerprint),
-        cmocka_unit_test(test_content_rules),
         cmocka_unit_test(test_every_bit_of_a_keyring),
         cmocka_unit_test(test_every_bit_of_a_backup),
         cmocka_unit_test(test_cost_above_cap),

@@ -216,13 +216,14 @@ static int with_second_generation(uint8_t number, struct keyring **ret_two)
 {
     CLEANUP_SECRET struct secret *old = NULL;
     CLEANUP_SECRET struct secret *new = NULL;
-    const size_t active = 1 + REALM_ID_SIZE + 8, count = active + 4, size = 4 + 16 + 8 + KEY_SIZE;
+    const size_t active = 1 + REALM_ID_SIZE + 8, count = active + 4, size = 4 + 16 + 3 * 8 + KEY_SIZE;
     const size_t end = count + 2 + size;
-    uint8_t generation[4 + 16 + 8 + KEY_SIZE] = { number };
+    uint8_t generation[4 + 16 + 3 * 8 + KEY_SIZE] = { number };
 
     assert_int_equal(keyring_format(keyring, &old), 0);
     assert_int_equal(secret_new(old->length + size, &new), 0);
     random_bytes(generation + 4, sizeof(generation) - 4);
+    memset(generation + 4 + 16 + 2 * 8, 0, 8); /* not retired */
     assert_int_equal(secret_append(new, old->bytes, end), 0);
     assert_int_equal(secret_append(new, generation, sizeof(generation)), 0);
     assert_int_equal(secret_append(new, old->bytes + end, old->length - end), 0);
