@@ -266,10 +266,10 @@ static int check_written(int folder_fd, const struct secret *bytes)
 }
 
 static int write_keyring(const struct keyring_generate *request, const struct keyring *keyring,
-                         const struct key *root, const struct slot *slot)
+                         const struct slot *slot)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
-    int r = keyring_file_seal(keyring, root, slot, 1, &bytes);
+    int r = keyring_file_seal(keyring, slot, 1, &bytes);
 
     if (r < 0)
         return r;
@@ -284,7 +284,7 @@ static int write_keyring(const struct keyring_generate *request, const struct ke
 
 /* With the backup written: whatever fails from here on takes it back. */
 static int write_both(const struct keyring_generate *request, struct keyring *keyring,
-                      const struct key *root, const struct slot *slot)
+                      const struct slot *slot)
 {
     int r = backup_write(request->backup_fd, keyring, request->backup_passphrase,
                          request->backup_hint);
@@ -292,7 +292,7 @@ static int write_both(const struct keyring_generate *request, struct keyring *ke
     if (r != KEYRING_DONE)
         return r;
     note_backup(keyring, request->backup_location);
-    r = write_keyring(request, keyring, root, slot);
+    r = write_keyring(request, keyring, slot);
     if (r != KEYRING_DONE)
         backup_discard(request->backup_fd);
     return r;
@@ -301,17 +301,16 @@ static int write_both(const struct keyring_generate *request, struct keyring *ke
 static int make_keyring(const struct keyring_generate *request, struct keyring **ret_keyring)
 {
     CLEANUP_KEYRING struct keyring *keyring = NULL;
-    CLEANUP_KEY struct key root;
     struct slot slot;
     int r = keyring_new(&keyring);
 
     if (r < 0)
         return r;
-    random_bytes(root.bytes, sizeof(root.bytes));
-    r = slot_wrap(request->slot, FIRST_SLOT_ID, &request->sources, keyring->realm, &root, &slot);
+    r = slot_wrap(request->slot, FIRST_SLOT_ID, &request->sources, keyring->realm,
+                  keyring->keys->root, &slot);
     if (r != KEYRING_DONE)
         return r;
-    r = write_both(request, keyring, &root, &slot);
+    r = write_both(request, keyring, &slot);
     if (r == KEYRING_DONE)
         *ret_keyring = STEAL(keyring);
     return r;

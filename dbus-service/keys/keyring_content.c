@@ -123,6 +123,7 @@ int keyring_new(struct keyring **ret_keyring)
     keyring->active = 1;
     keyring_add_generation(keyring, keyring->active);
     keyring->generations[0].info.activated_usec = keyring->generations[0].info.created_usec;
+    random_bytes(keyring->keys->root, sizeof(keyring->keys->root));
     random_bytes(keyring->keys->log, sizeof(keyring->keys->log));
     random_bytes(keyring->keys->name, sizeof(keyring->keys->name));
     crypto_box_keypair(keyring->host_public, keyring->keys->host_secret);

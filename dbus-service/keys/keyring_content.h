@@ -21,6 +21,7 @@ struct generation_keys {
 
 /* In the pool, one. */
 struct realm_keys {
+    uint8_t root[KEY_SIZE]; /* not of the content: it is what slots wrap; zero until known */
     uint8_t log[KEY_SIZE];
     uint8_t name[KEY_SIZE];
     uint8_t host_secret[KEY_SIZE];
@@ -52,7 +53,7 @@ struct keyring {
 CLEANUP_DEFINE(keyring, struct keyring, keyring_free)
 #define CLEANUP_KEYRING CLEANUP(keyring_cleanup)
 
-/* A new realm with generation 1 and fresh keys, at epoch 1. 0 or -errno. */
+/* A new realm with generation 1 and fresh keys, the root key too, at epoch 1. 0 or -errno. */
 int keyring_new(struct keyring **ret_keyring) MUST_CHECK;
 
 /* Room for `count` generations in a keyring that has none yet. 0 or -errno. */
@@ -66,7 +67,7 @@ bool recipient_is(const struct recipient *one, const struct recipient *other);
 /* The rules that every content keeps (doc/FORMAT). */
 bool keyring_is_valid(const struct keyring *keyring);
 
-/* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
+/* Leaves the root key zero. KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int keyring_parse(const struct secret *content, struct keyring **ret_keyring) MUST_CHECK;
 /* Of the newest format. 0 or -ENOMEM. */
 int keyring_format(const struct keyring *keyring, struct secret **ret_content) MUST_CHECK;

@@ -90,23 +90,24 @@ int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
         return r;
     if (memcmp(keyring->realm, file->realm, sizeof(file->realm)) != 0)
         return KEYRING_DAMAGED;
+    memcpy(keyring->keys->root, root->bytes, sizeof(keyring->keys->root));
     *ret_keyring = STEAL(keyring);
     return KEYRING_DONE;
 }
 
 static void format_sealed(struct cursor *cursor, const struct keyring *keyring,
-                          const struct secret *content, const struct key *root)
+                          const struct secret *content)
 {
     CLEANUP_KEY struct key key;
     uint8_t associated[ASSOCIATED_SIZE];
 
-    key_derive(root->bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
+    key_derive(keyring->keys->root, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
     format_associated(keyring->realm, associated);
     sealed_put(cursor, content, &key, associated, sizeof(associated));
 }
 
-int keyring_file_seal(const struct keyring *keyring, const struct key *root,
-                      const struct slot *slots, size_t slot_count, struct secret **ret_bytes)
+int keyring_file_seal(const struct keyring *keyring, const struct slot *slots, size_t slot_count,
+                      struct secret **ret_bytes)
 {
     CLEANUP_SECRET struct secret *content = NULL;
     struct cursor cursor;
@@ -126,7 +127,7 @@ int keyring_file_seal(const struct keyring *keyring, const struct key *root,
         cursor_put_u32(&cursor, SLOT_SIZE);
         slot_format(&slots[i], &cursor);
     }
-    format_sealed(&cursor, keyring, content, root);
+    format_sealed(&cursor, keyring, content);
     (*ret_bytes)->length = cursor.position;
     return 0;
 }

@@ -21,13 +21,12 @@ struct keyring_file {
 /* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER. */
 int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_file) MUST_CHECK;
 
-/* Opens the content. KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
+/* Opens the content; the keyring keeps the root key. KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
                         struct keyring **ret_keyring) MUST_CHECK;
 
-/* Seals the keyring under `root`, for the slots given. 0 or -errno. */
-int keyring_file_seal(const struct keyring *keyring, const struct key *root,
-                      const struct slot *slots, size_t slot_count, struct secret **ret_bytes)
-    MUST_CHECK;
+/* Seals the keyring under its root key, for the slots given. 0 or -errno. */
+int keyring_file_seal(const struct keyring *keyring, const struct slot *slots, size_t slot_count,
+                      struct secret **ret_bytes) MUST_CHECK;
 
 #endif

@@ -239,7 +239,8 @@ static void format_associated(const struct slot *slot, const uint8_t realm[REALM
 }
 
 int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sources,
-              const uint8_t realm[REALM_ID_SIZE], const struct key *root, struct slot *ret_slot)
+              const uint8_t realm[REALM_ID_SIZE], const uint8_t root[KEY_SIZE],
+              struct slot *ret_slot)
 {
     CLEANUP_KEY struct key material;
     CLEANUP_KEY struct key wrap;
@@ -259,8 +260,8 @@ int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sourc
     key_derive(material.bytes, SUBKEY_WRAP, SLOT_CONTEXT, wrap.bytes);
     random_bytes(slot.nonce, sizeof(slot.nonce));
     format_associated(&slot, realm, associated);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(slot.wrapped, NULL, root->bytes, KEY_SIZE,
-                                               associated, sizeof(associated), NULL, slot.nonce,
+    crypto_aead_xchacha20poly1305_ietf_encrypt(slot.wrapped, NULL, root, KEY_SIZE, associated,
+                                               sizeof(associated), NULL, slot.nonce,
                                                wrap.bytes);
     *ret_slot = slot;
     return KEYRING_DONE;

@@ -35,7 +35,7 @@ void slot_source_remove(enum slot_kind kind, const struct slot_sources *sources)
 
 /* SLOW for a passphrase. Wraps the root key. KEYRING_DONE, _NO_SLOT, _BAD_SOURCE, -errno. */
 int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sources,
-              const uint8_t realm[REALM_ID_SIZE], const struct key *root,
+              const uint8_t realm[REALM_ID_SIZE], const uint8_t root[KEY_SIZE],
               struct slot *ret_slot) MUST_CHECK;
 /* SLOW for a passphrase. KEYRING_DONE, _NO_SLOT, _BAD_SOURCE, _WRONG_KEY, _DAMAGED, _NEWER,
  * -errno. */

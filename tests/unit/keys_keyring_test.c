@@ -27,6 +27,7 @@ static void assert_opens(const struct folder *folder, const struct slot_sources 
     assert_int_equal(keyring_open(folder->fd, sources, &found, &used), KEYRING_DONE);
     assert_int_equal(used, kind);
     assert_same_content(expected, found);
+    assert_memory_equal(expected->keys->root, found->keys->root, KEY_SIZE);
     keyring_free(found);
 }
 
@@ -429,13 +430,13 @@ static void test_cost_above_cap(void **state)
 static void test_salt_and_nonce(void **state)
 {
     static const uint8_t realm[REALM_ID_SIZE];
-    CLEANUP_KEY struct key root = { { 1 } };
+    static const uint8_t root[KEY_SIZE] = { 1 };
     CLEANUP_SECRET struct secret *passphrase = secret_of(SLOT_PASSPHRASE_TEXT);
     struct slot_sources sources = { .passphrase = passphrase };
     struct slot one, other;
 
-    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, &root, &one), KEYRING_DONE);
-    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, &root, &other), KEYRING_DONE);
+    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, root, &one), KEYRING_DONE);
+    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 1, &sources, realm, root, &other), KEYRING_DONE);
     assert_memory_not_equal(one.salt, other.salt, sizeof(one.salt));
     assert_memory_not_equal(one.nonce, other.nonce, sizeof(one.nonce));
     assert_memory_not_equal(one.commitment, other.commitment, sizeof(one.commitment));
@@ -447,7 +448,6 @@ static void test_several_slots(void **state)
 {
     struct folder folder;
     struct keyring *keyring = NULL;
-    CLEANUP_KEY struct key root;
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct slot slots[2];
 
@@ -459,12 +459,13 @@ static void test_several_slots(void **state)
     unsigned mask;
 
     assert_int_equal(keyring_new(&keyring), 0);
-    random_bytes(root.bytes, sizeof(root.bytes));
-    assert_int_equal(slot_wrap(SLOT_KEYFILE, 1, &sources, keyring->realm, &root, &slots[0]),
+    assert_int_equal(slot_wrap(SLOT_KEYFILE, 1, &sources, keyring->realm, keyring->keys->root,
+                               &slots[0]),
                      KEYRING_DONE);
-    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 2, &sources, keyring->realm, &root, &slots[1]),
+    assert_int_equal(slot_wrap(SLOT_PASSPHRASE, 2, &sources, keyring->realm, keyring->keys->root,
+                               &slots[1]),
                      KEYRING_DONE);
-    assert_int_equal(keyring_file_seal(keyring, &root, slots, 2, &bytes), 0);
+    assert_int_equal(keyring_file_seal(keyring, slots, 2, &bytes), 0);
     spill(folder.fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
     assert_int_equal(keyring_slots(folder.fd, &mask), KEYRING_DONE);
     assert_int_equal(mask, 1U << SLOT_KEYFILE | 1U << SLOT_PASSPHRASE);
