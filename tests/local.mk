@@ -91,7 +91,8 @@ unit_tests += %D%/unit/keys_content_test \
     %D%/unit/keys_generate_test \
     %D%/unit/keys_keyring_test \
     %D%/unit/keys_pool_test \
-    %D%/unit/keys_record_test
+    %D%/unit/keys_record_test \
+    %D%/unit/keys_shares_test
 %C%_unit_keys_generate_test_LDFLAGS = $(AM_LDFLAGS) \
     -Wl,--wrap=calloc,--wrap=crypto_pwhash,--wrap=fchmod,--wrap=fsync,--wrap=malloc \
     -Wl,--wrap=pread,--wrap=pwrite,--wrap=renameat2

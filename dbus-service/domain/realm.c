@@ -550,6 +550,8 @@ static int check_slot(const struct realm *realm, enum slot_kind slot, struct fai
                                  "the service was started without a credential");
     case SLOT_PASSPHRASE:
         return 0;
+    case SLOT_SHARES: /* added to a keyring that another slot opens */
+        break;
     }
     return failure_set(failure, ERROR_INVALID_ARGUMENT,
                        "slot is \"keyfile\", \"credential\" or \"passphrase\"");

@@ -24,6 +24,7 @@
 #define KEYRING_FILE "keyring"
 #define GENERATIONS_MAX 1024
 #define RECIPIENTS_MAX 64
+#define SLOTS_MAX 32
 #define BACKUP_HASH_SIZE 16
 
 struct keyring;
@@ -45,20 +46,25 @@ enum keyring_outcome {
     KEYRING_KEYS_DIFFER,   /* merge: the same realm, but other keys under the same number */
     KEYRING_RECIPIENT_EXISTS, /* that name, or that public key */
     KEYRING_RECIPIENT_NOT_FOUND,
-    KEYRING_FULL,          /* GENERATIONS_MAX, RECIPIENTS_MAX */
+    KEYRING_FULL,          /* GENERATIONS_MAX, RECIPIENTS_MAX, SLOTS_MAX */
+    KEYRING_LAST_SLOT,     /* none would be left that can open */
+    KEYRING_SLOT_NOT_FOUND,
+    KEYRING_BAD_SHARE,     /* mistyped, cut off, or no share */
+    KEYRING_SHARES_DIFFER, /* not of this slot, or not made with the others */
 };
 
-enum slot_kind { SLOT_KEYFILE = 1, SLOT_CREDENTIAL = 2, SLOT_PASSPHRASE = 3 };
-/* "keyfile", "credential", "passphrase"; NULL for another value. */
+enum slot_kind { SLOT_KEYFILE = 1, SLOT_CREDENTIAL = 2, SLOT_PASSPHRASE = 3, SLOT_SHARES = 4 };
+/* "keyfile", "credential", "passphrase", "shares"; NULL for another value. */
 const char *slot_kind_name(enum slot_kind kind);
 /* 0 or -EINVAL. */
 int slot_kind_parse(const char *name, enum slot_kind *ret_kind) MUST_CHECK;
 
 /* Where slots find their key material. Paths are absolute; NULL = not there. */
 struct slot_sources {
-    const char *keyfile;     /* created by generate with 32 random bytes, 0400, never overwritten */
+    const char *keyfile;     /* where there is none, one is made of 32 random bytes, 0400 */
     const char *credential;  /* file of a systemd credential, at least 32 bytes */
     const struct secret *passphrase;
+    const struct share_set *shares; /* keys/shares.h */
 };
 
 struct backup_info {
@@ -111,12 +117,14 @@ int keyring_generate(const struct keyring_generate *request,
 
 /* Is there a keyring file? KEYRING_DONE, KEYRING_ABSENT, or -errno. */
 int keyring_exists(int folder_fd) MUST_CHECK;
-/* Slot kinds in the file, readable without any key, as a bit mask of 1 << enum slot_kind.
+/* Kinds of the slots in the file that this version can use, readable without any key, as a bit mask
+ * of 1 << enum slot_kind (keys/keyring_slot.h has them one by one).
  * KEYRING_DONE, KEYRING_ABSENT, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
 int keyring_slots(int folder_fd, unsigned *ret_mask) MUST_CHECK;
 
 /* SLOW when a passphrase is given. Tries the slots for which `sources` has material, in the order
- * credential, keyfile, passphrase. *ret_used tells which opened. KEYRING_* or -errno. */
+ * credential, keyfile, passphrase, shares: any one slot opens, whatever became of the others.
+ * *ret_used tells which opened. KEYRING_* or -errno. */
 int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyring **ret_keyring,
                  enum slot_kind *ret_used) MUST_CHECK;
 

@@ -10,6 +10,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/durable_file.h \
     %D%/equal.c \
     %D%/equal.h \
+    %D%/gf256.c \
+    %D%/gf256.h \
     %D%/key.c \
     %D%/key.h \
     %D%/keyring.c \
@@ -26,5 +28,7 @@ dbus_service_libservice_la_SOURCES += \
     %D%/record.h \
     %D%/sealed_file.c \
     %D%/sealed_file.h \
+    %D%/shares.c \
+    %D%/shares.h \
     %D%/slot.c \
     %D%/slot.h

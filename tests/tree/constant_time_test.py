@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OpenBao GHSA-34fc (a token compared in variable time): in the files through whose hands values, keys and
 passphrases go, whatever compares bytes is one of the comparisons listed here, none of which sees a secret; and
-the objects that compare secrets refer to nothing but sodium_memcmp. Runs in the build folder."""
+the objects that compare secrets refer to nothing but sodium_memcmp. The field that shares are computed in has
+neither tables nor branches, as written and as compiled. Runs in the build folder."""
 import glob
 import pathlib
 import re
@@ -30,7 +31,7 @@ FILES = {
     "pam_module/capture.c": ["strcmp(user, kept->user)"],
 }
 # All of keys/: format marks, realm, fingerprints, ciphertext, names of slots, recipients.
-KEYS = ["memcmp(present->realm", "memcmp(one->public_key", "strcmp(one->name", "strcmp(keyring->recipients[index].name",
+KEYS = ["memcmp(a->realm", "memcmp(present->realm", "memcmp(one->public_key", "strcmp(one->name", "strcmp(keyring->recipients[index].name",
         "memcmp(found, magic, SEALED_MAGIC_SIZE)", "memcmp(keyring->realm", "memcmp(file->realm",
         "memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE)", "memcmp(found->bytes, bytes->bytes",
         "strcmp(slot_types[i].name"]
@@ -39,6 +40,9 @@ OBJECTS = {
     "dbus-service/keys/libservice_la-equal.o": "sodium_memcmp",
     "dbus-service/bus/libservice_la-interface_credentials.o": "secret_equal",
 }
+FIELD = "dbus-service/keys/gf256.c"
+# A table, a branch, or a loop with another end than a number.
+FIELD_SOURCE = r"\[|\?|&&|\|\||\b(?:if|while|switch|goto|case)\b|\bfor \((?!unsigned i = 0; i < \d+; i\+\+\))"
 
 
 def source(path, allowed):
@@ -54,13 +58,43 @@ def source(path, allowed):
         yield from (f"{path}: {text} is not there any more" for text in sorted(left))
 
 
+def field_source():
+    code = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]), (ROOT / FIELD).read_text(), flags=re.S)
+    for number, line in enumerate(code.splitlines(), 1):
+        if not line.startswith("#") and re.search(FIELD_SOURCE, line):
+            yield f"{FIELD}:{number}: {line.strip()}"
+
+
+def output(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def object_of(path):
+    return glob.glob(path) or glob.glob(path.replace("libservice_la", ".libs/libservice_la"))
+
+
+def field_object():
+    """The compiler may make a branch or a table of what has none: every jump is back, to a loop's beginning."""
+    objects = object_of("dbus-service/keys/libservice_la-gf256.o")
+    if not objects:
+        yield f"{FIELD} has no object in this folder"
+        return
+    if re.search(r"__(?:[at]san|ubsan|sanitizer)_", output("nm", objects[0])):
+        return  # checks branch
+    for name, size in re.findall(r"^ +\d+ (\.(?:ro)?data\S*) +([0-9a-f]+)", output("objdump", "-h", objects[0]), re.M):
+        if int(size, 16):
+            yield f"{objects[0]} has a section {name}"
+    jumps = re.findall(r"^ +([0-9a-f]+):\t[^\t]+\t(j\w+|b\.\w+|cbn?z|tbn?z)\s+(?:.*, *)?(\S+)", output("objdump", "-d", objects[0]), re.M)
+    yield from (f"{objects[0]}: {at}: {jump} {to}" for at, jump, to in jumps
+                if not re.fullmatch(r"[0-9a-f]+", to) or int(to, 16) >= int(at, 16))
+
+
 def symbols(path, wanted):
-    objects = glob.glob(path) or glob.glob(path.replace("libservice_la", ".libs/libservice_la"))
+    objects = object_of(path)
     if not objects:
         yield f"{path} is not in this folder"
         return
-    lines = subprocess.run(["nm", "-u", objects[0]], check=True, stdout=subprocess.PIPE, text=True).stdout
-    used = {line.split()[-1].split("@")[0] for line in lines.splitlines()}
+    used = {line.split()[-1].split("@")[0] for line in output("nm", "-u", objects[0]).splitlines()}
     if wanted not in used:
         yield f"{path} does not use {wanted}"
     yield from (f"{path} uses {name}" for name in sorted(used)
@@ -75,6 +109,7 @@ def main():
         found += source(str(path.relative_to(ROOT)), KEYS)
     for path, wanted in OBJECTS.items():
         found += symbols(path, wanted)
+    found += [*field_source(), *field_object()]
     print("\n".join(found + [f"{len(found)} findings"]))
     return 1 if found else 0
 
