@@ -216,6 +216,19 @@ answer([verify(Door(), b'wrong', 'alice'), lookup(Door(), '', 'none'), lookup(Do
         [('MS0202', 'failed'), ('MS0201', 'failed'), ('MS0201', 'ok')]
 
 
+def test_all_successes_are_told(furnished):
+    """They have no budget as refusals have: whoever asks for all of them gets all."""
+    alice = furnished.run('id -u alice').stdout.strip()
+    since = arrived(furnished)
+    assert bus_client.run(furnished, '''
+answer(sorted({lookup(door, '') for door in map(Door, DOORS) for turn in range(500)}))''', 'alice') == ['secret']
+
+    def of_alice():
+        return of([event for event in events(furnished, since) if event['uid'] == alice], 'id', 'outcome')
+    wait_until(lambda: len(of_alice()) >= 1000, 'the events of a thousand lookups')
+    assert of_alice() == [('MS0201', 'ok')] * 1000
+
+
 LISTENER = """
 import os, socket
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
