@@ -10,7 +10,7 @@
 
 /* Messages of one connection in one turn of the loop, and for how long. */
 #define DISPATCH_MAX 8
-#define DISPATCH_NSEC 100000
+#define DISPATCH_NSEC 50000
 /* The same of the bus' connection, on which all its users come one behind the other: what waits there is
  * taken as fast as it comes, so that each user's calls wait for his own (step_turn() in call.c). */
 #define SHARED_DISPATCH_MAX 256
@@ -32,6 +32,7 @@ struct connection {
     long unread_max;
     size_t begun;   /* of a message that is not complete, at most */
     size_t held;    /* as the handler was told */
+    uint64_t event_nsec; /* when the event under way began */
     struct connection_handler handler;
     struct watch_set watches;
 };
@@ -109,10 +110,21 @@ static bool has_share(const struct connection *connection)
     return connection->closed || !handler->has_share || handler->has_share(handler->userdata);
 }
 
+static uint64_t spend_begin(const struct connection *connection)
+{
+    return connection->handler.spent && !connection->closed ? uv_hrtime() : 0;
+}
+
+/* Whatever was done for the peer: reading, answering, closing. */
+static void spend_end(const struct connection *connection, uint64_t begin)
+{
+    if (begin)
+        connection->handler.spent(connection->handler.userdata, uv_hrtime() - begin);
+}
+
 static void dispatch(struct connection *connection)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
-    const struct connection_handler *handler = &connection->handler;
     bool shared = !connection->unread_max;
     uint64_t begin = uv_hrtime(), now = begin;
     uint64_t end = begin + (shared ? SHARED_DISPATCH_NSEC : DISPATCH_NSEC);
@@ -131,8 +143,6 @@ static void dispatch(struct connection *connection)
         status = dbus_connection_dispatch(connection->dbus);
         now = uv_hrtime();
     }
-    if (handler->spent && now > begin && !connection->closed)
-        handler->spent(handler->userdata, now - begin);
     count_held(connection);
     if (connection->excessive)
         connection_close(connection);
@@ -163,11 +173,14 @@ static void on_idle(uv_idle_t *idle)
         struct connection *next = connection->ring_next;
 
         if (has_share(connection)) {
+            uint64_t begin = spend_begin(connection);
+
             connection->in_ring = false;
             if (hung_up(connection))
                 connection_close(connection);
             else
                 dispatch(connection);
+            spend_end(connection, begin);
             connection_unref(connection);
         } else {
             if (last)
@@ -187,12 +200,19 @@ static void on_idle(uv_idle_t *idle)
         uv_idle_stop(idle);
 }
 
-static void on_begin(void *userdata, bool reads)
+/* To read costs, too, a large message more than many a call, and so does to close: who has had his share is
+ * not even read. */
+static bool on_begin(void *userdata, int events)
 {
-    struct connection *connection = connection_ref(userdata);
+    struct connection *connection = userdata;
 
-    if (reads)
+    if (events && !has_share(connection))
+        return false;
+    connection_ref(connection);
+    if (events & UV_READABLE)
         connection->begun += EVENT_BYTES_MAX;
+    connection->event_nsec = spend_begin(connection);
+    return true;
 }
 
 static void on_end(void *userdata)
@@ -201,6 +221,7 @@ static void on_end(void *userdata)
 
     if (!connection->in_ring)
         dispatch(connection);
+    spend_end(connection, connection->event_nsec);
     connection_unref(connection);
 }
 

@@ -13,7 +13,7 @@
 #define REFUSALS_BURST 100
 #define REFUSALS_PER_SECOND 10
 #define REFUSALS_NAMED 16
-#define TURN_SHARE_NSEC 200000
+#define TURN_SHARE_NSEC 100000
 
 struct bucket {
     double tokens;

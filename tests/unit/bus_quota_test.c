@@ -148,14 +148,14 @@ static void test_turns(void **state)
     assert_true(quota_has_share(quota, ALICE)); /* never seen */
     assert_int_equal(quota_call_begin(quota, ALICE, 0, 0), 0);
     assert_int_equal(quota_call_begin(quota, BOB, 0, 0), 0);
-    quota_spend(quota, ALICE, 150000);
+    quota_spend(quota, ALICE, 75000);
     assert_true(quota_has_share(quota, ALICE));
-    quota_spend(quota, ALICE, 50000);
+    quota_spend(quota, ALICE, 25000);
     assert_false(quota_has_share(quota, ALICE));
     assert_true(quota_has_share(quota, BOB));
     quota_turn(quota);
     assert_true(quota_has_share(quota, ALICE));
-    quota_spend(quota, ALICE, 150000); /* what was spent before is past */
+    quota_spend(quota, ALICE, 75000); /* what was spent before is past */
     assert_true(quota_has_share(quota, ALICE));
     quota_wait_begin(quota, ALICE);
     assert_true(quota_has_waiting(quota, ALICE));
