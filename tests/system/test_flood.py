@@ -361,10 +361,12 @@ def flood(world, target='org.mastersecret1'):
     """Four users at once; `target` is whom they call by the bus."""
     processes = [attack(world, f'TARGET = {target!r}\n' + FLOODS[kind] + LOOP, user)
                  for kind, user in zip(FLOODS, ('bob', 'erin', 'carol', 'dave'))]
-    time.sleep(2)
-    yield
-    for process in processes:
-        end(process)
+    try:
+        time.sleep(2)
+        yield
+    finally:
+        for process in processes:
+            end(process)
 
 
 @contextlib.contextmanager
@@ -372,8 +374,10 @@ def control(world):
     world.write('/etc/dbus-1/system.d/control.conf', CONTROL_POLICY)
     world.run(['busctl', 'call', 'org.freedesktop.DBus', '/', 'org.freedesktop.DBus', 'ReloadConfig'])
     process = attack(world, f'CONTROL = {CONTROL!r}\n' + CONTROL_SERVICE, 'root')
-    yield
-    end(process)
+    try:
+        yield
+    finally:
+        end(process)
 
 
 # What each door is held against where three times its idle figure is not reached: libdbus checks and copies the largest
@@ -389,9 +393,9 @@ def judge(figures):
             print(f'{state:8} {name:8} p50 {p50:7.0f} us, p99 {p99:7.0f} us')
     for door, floor in FLOORS.items():
         idle, flooded = figures['idle'][door][1], figures['flooded'][door][1]
-        bound = figures['flooded'][floor][1]
-        print(f'{door}: p99 {flooded / idle:.2f} x idle, {flooded / bound:.2f} x {floor}')
-        assert flooded <= max(3 * idle, 2 * bound)
+        least = figures['flooded'][floor][1]
+        print(f'{door}: p99 {flooded / idle:.2f} x idle, {flooded / least:.2f} x {floor}')
+        assert flooded <= 3 * max(idle, least)
 
 
 def settled(world, before):
