@@ -57,7 +57,7 @@ struct service {
     uv_timer_t stop_timer;
     uv_timer_t reopen; /* what kept the keyring closed at start may have passed */
     uv_timer_t trim;
-    uv_timer_t left_out; /* until the refusals that were left out of the audit are told */
+    uv_timer_t left_out; /* until the events that were left out of the audit are told */
 };
 
 /* Starts everything; `service` is zeroed before. 0 or -errno; what failed is logged. */
