@@ -26,6 +26,7 @@ struct connection {
     struct connection_ring *ring;
     struct connection *ring_next;
     bool in_ring;
+    bool in_event; /* dispatched at its end */
     bool closed;
     bool filtered;
     bool excessive; /* holds too much: closed in its next turn, never from within a call */
@@ -122,7 +123,18 @@ static void spend_end(const struct connection *connection, uint64_t begin)
         connection->handler.spent(connection->handler.userdata, uv_hrtime() - begin);
 }
 
-static void dispatch(struct connection *connection)
+/* libdbus sees that a direct client is gone only behind the last of its messages. Calls of one that is gone are
+ * dropped (direct.c), so those that had to wait, in the ring or behind another, are not even begun. */
+static bool hung_up(const struct connection *connection)
+{
+    struct pollfd poll_fd = { .events = 0 };
+
+    return connection->unread_max && dbus_connection_get_unix_fd(connection->dbus, &poll_fd.fd) &&
+           poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
+/* waited: its messages did, in the ring. */
+static void dispatch(struct connection *connection, bool waited)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
     bool shared = !connection->unread_max;
@@ -135,7 +147,7 @@ static void dispatch(struct connection *connection)
     if (!has_share(connection))
         max = 0;
     for (unsigned n = 0; n < max && now < end && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
-        if (reads_too_little(connection))
+        if (reads_too_little(connection) || (n == !waited && hung_up(connection)))
             connection->excessive = true;
         if (connection->excessive)
             break;
@@ -148,16 +160,6 @@ static void dispatch(struct connection *connection)
         connection_close(connection);
     else if (status != DBUS_DISPATCH_COMPLETE)
         ring_add(connection);
-}
-
-/* libdbus sees that a direct client is gone only behind the last of its messages. Calls of one that is gone are
- * dropped (direct.c), so those that still wait are not even begun. */
-static bool hung_up(const struct connection *connection)
-{
-    struct pollfd poll_fd = { .events = 0 };
-
-    return connection->unread_max && dbus_connection_get_unix_fd(connection->dbus, &poll_fd.fd) &&
-           poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
 }
 
 /* One turn for each connection that was waiting when the turn began; those whose user has had his share by
@@ -176,10 +178,7 @@ static void on_idle(uv_idle_t *idle)
             uint64_t begin = spend_begin(connection);
 
             connection->in_ring = false;
-            if (hung_up(connection))
-                connection_close(connection);
-            else
-                dispatch(connection);
+            dispatch(connection, true);
             spend_end(connection, begin);
             connection_unref(connection);
         } else {
@@ -209,6 +208,7 @@ static bool on_begin(void *userdata, int events)
     if (events && !has_share(connection))
         return false;
     connection_ref(connection);
+    connection->in_event = true;
     if (events & UV_READABLE)
         connection->begun += EVENT_BYTES_MAX;
     connection->event_nsec = spend_begin(connection);
@@ -219,17 +219,20 @@ static void on_end(void *userdata)
 {
     struct connection *connection = userdata;
 
+    connection->in_event = false;
     if (!connection->in_ring)
-        dispatch(connection);
+        dispatch(connection, false);
     spend_end(connection, connection->event_nsec);
     connection_unref(connection);
 }
 
 static void on_dispatch_status(DBusConnection *dbus, DBusDispatchStatus status, void *data)
 {
+    struct connection *connection = data;
+
     /* Never dispatch from within: a reply sent by a handler comes through here. */
-    if (status != DBUS_DISPATCH_COMPLETE)
-        ring_add(data);
+    if (status != DBUS_DISPATCH_COMPLETE && !connection->in_event)
+        ring_add(connection);
 }
 
 static void closed(struct connection *connection)
