@@ -291,6 +291,31 @@ answer([create(door, 'noisy'), set_mapping(door, 'user:bob', 'B', path=ROOT + '/
         assert f'"member":"{member}"' in seen
 
 
+def test_changes_are_told_in_their_order(furnished):
+    """Also those of one commit, by the bus, which has been told before who calls."""
+    assert bus_client.run(furnished, '''
+from dbus.mainloop.glib import DBusGMainLoop
+from gi.repository import GLib
+DBusGMainLoop(set_as_default=True)
+heard, path, ears = [], ROOT + '/application/told', connect()
+for name in ('MappingChanged', 'Changed'):
+    ears.add_signal_receiver(lambda *arguments, member: heard.append(str([member, *arguments][-1])), name,
+                             bus_name=OURS, path=path, member_keyword='member')
+ears.call_blocking(OURS, ROOT, 'org.freedesktop.DBus.Peer', 'Ping', '', [])
+assert [create(Door(), 'told'), set_mapping(Door(), 'user:bob', 'B', path=path)] == ['ok'] * 2
+for count in range(10):
+    for member, *arguments in (('EnableMapping' if count % 2 else 'DisableMapping', 's', ['user:bob']),
+                               ('Update', 'a{sv}', [variants(contact=str(count))])):
+        ears.call_async(OURS, path, OURS + '.Application', member, *arguments, None, None)
+    ears.flush()
+    end = time.monotonic() + 10
+    while len(heard) < 3 + 2 * count and time.monotonic() < end:
+        GLib.MainContext.default().iteration(False)
+        time.sleep(0.001)
+answer(heard)
+''') == ['set'] + ['disabled', 'Changed', 'enabled', 'Changed'] * 5
+
+
 @pytest.mark.parametrize('user, heard', (('root', True), ('dave', False)))
 def test_who_hears_of_mappings(furnished, user, heard):
     path = f'/tmp/heard-by-{user}'
