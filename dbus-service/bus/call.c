@@ -202,10 +202,12 @@ void call_begin(struct service *service, struct connection *connection, struct p
     call->message = dbus_message_ref(message);
     call->peer = peer_ref(peer);
     call->waiter = (struct account_waiter){ .ready = (void (*)(void *))call_resume, .userdata = call };
-    call->next = service->calls;
-    if (call->next)
-        call->next->previous = call;
-    service->calls = call;
+    call->previous = service->calls_last;
+    if (call->previous)
+        call->previous->next = call;
+    else
+        service->calls = call;
+    service->calls_last = call;
     call->resolved = resolve(call);
     /* What is too large to be kept does not wait for anything. */
     if (call->resolved == ERROR_TOO_LARGE)
@@ -679,6 +681,8 @@ static void call_free(struct call *call)
         call->service->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
+    else
+        call->service->calls_last = call->previous;
     turn_leave(call);
     timer_stop(call);
     polkit_cancel(call);

@@ -36,7 +36,8 @@ struct service {
     struct connection_ring ring;
     struct bus *bus;
     struct direct *direct;
-    struct call *calls;   /* all in progress */
+    struct call *calls;   /* all in progress, in the order in which they came */
+    struct call *calls_last;
     struct call *spare_call;
     struct call *turn_first; /* those that wait for a turn of the loop */
     struct call **turn_last;

@@ -316,6 +316,28 @@ answer(heard)
 ''') == ['set'] + ['disabled', 'Changed', 'enabled', 'Changed'] * 5
 
 
+def test_first_calls_of_a_stranger_are_taken_in_their_order(furnished):
+    """All of them wait until the bus has told who calls; then the first of two for one name gets it."""
+    assert bus_client.run(furnished, '''
+import dbus.lowlevel
+stranger = connect()
+for text in ('first', 'second', 'third'):
+    call = dbus.lowlevel.MethodCallMessage(OURS, ROOT, OURS + '.Applications', 'Create')
+    call.append('line', 'individual', variants(description=text, fields=fields(('user', False))), signature='ssa{sv}')
+    stranger.send_message(call)
+stranger.flush()
+door, end = Door(), time.monotonic() + 10
+while time.monotonic() < end:
+    try:
+        text = door.call(ROOT + '/application/line', 'org.freedesktop.DBus.Properties', 'Get', 'ss',
+                         OURS + '.Application', 'Description')
+        break
+    except dbus.DBusException:
+        time.sleep(0.05)
+answer(text)
+''') == 'first'
+
+
 @pytest.mark.parametrize('user, heard', (('root', True), ('dave', False)))
 def test_who_hears_of_mappings(furnished, user, heard):
     path = f'/tmp/heard-by-{user}'
