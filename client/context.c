@@ -212,7 +212,8 @@ static enum mastersecret_error connect_door(struct mastersecret *context)
     /* A service that does not answer at one door would not at the other. */
     if (error == MASTERSECRET_OK || error == MASTERSECRET_TIMED_OUT)
         return error;
-    error = open_door(context, bus_first ? DIRECT_SOCKET_ADDRESS : system_bus_address(), !bus_first);
+    error = open_door(context, bus_first ? DIRECT_SOCKET_ADDRESS : system_bus_address(),
+                      !bus_first);
     if (error == MASTERSECRET_OK)
         context->message[0] = '\0';
     return error;

@@ -14,8 +14,8 @@
  * the child that finds out. */
 enum { PATIENCE_MS = 100 };
 
-/* The generation of a process, how many of its threads are forking and how many are inside: one word, so
- * that all who look at the same time agree, the first threads of a child included. */
+/* The generation of a process, how many of its threads are forking and how many are inside: one
+ * word, so that all who look at the same time agree, the first threads of a child included. */
 static _Atomic uint64_t gate;
 #define INSIDE ((uint64_t)1)
 #define FORKING ((uint64_t)1 << 16)
@@ -31,8 +31,8 @@ static bool is_anybody_inside(uint64_t word)
     return word % FORKING > 0;
 }
 
-/* Counts this thread as `role`, while no other one forks or when the patience is over; false when the
- * parent left somebody inside. */
+/* Counts this thread as `role`, while no other one forks or when the patience is over; false when
+ * the parent left somebody inside. */
 static bool add(uint64_t role, uint64_t self, int patience_ms)
 {
     uint64_t word = atomic_load(&gate);

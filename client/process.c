@@ -10,7 +10,7 @@
 static _Atomic uint32_t last; /* that any process of this line had */
 static _Atomic uint32_t kept;
 /* 0 in a child that did not ask yet. It lies in a page that the kernel wipes at every kind of fork,
- * _Fork() and a bare clone() included; where there is none, the C library's fork() alone is seen. */
+ * _Fork() and a bare clone() included; where there is none, only the C library's fork() is seen. */
 static _Atomic uint32_t *current = &kept;
 
 uint32_t process_generation(void)

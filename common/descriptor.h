@@ -24,8 +24,8 @@ static inline int descriptor_above_standard(int fd)
 
 enum { DESCRIPTORS_STANDARD = STDERR_FILENO + 1 };
 
-/* For what must not lie there for a moment (a write that has begun goes on after the move): fills the places below 3 that are free, with sockets
- * that nothing can be printed to. */
+/* For what must not lie there for a moment (a write that has begun goes on after the move): fills
+ * the places below 3 that are free, with sockets that nothing can be printed to. */
 static inline void descriptors_fill(int ret_fillers[DESCRIPTORS_STANDARD])
 {
     for (int fd = 0; fd < DESCRIPTORS_STANDARD; fd++)

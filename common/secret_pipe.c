@@ -160,7 +160,7 @@ static int check_reader(int fd)
 
     if (poll(&poll_fd, 1, 0) < 0)
         return -errno;
-    return poll_fd.revents & POLLERR ? PIPE_CLOSED : PIPE_DONE;
+    return (poll_fd.revents & POLLERR) ? PIPE_CLOSED : PIPE_DONE;
 }
 
 static int pass_on(struct secret_pipe *pipe, int fd, size_t length)
@@ -185,7 +185,7 @@ static int pass_on(struct secret_pipe *pipe, int fd, size_t length)
 /* Whether there is room is asked before anything is sent, because bytes in a pipe cannot be taken back. */
 int secret_pipe_send(struct secret_pipe *pipe, int fd, const void *bytes, size_t length)
 {
-    size_t size;
+    size_t size = 0;
     ssize_t count;
     int queued = 0;
     int r = pipe_size(fd, PIPE_WRITE_END, &size);

@@ -33,7 +33,8 @@ static void forget(pam_handle_t *pamh, void *data, int status)
     kept_free(data);
 }
 
-/* Of its own for each application and field: a stack may capture for several. No name has a newline in it. */
+/* Of its own for each application and field: a stack may capture for several. No name has a newline
+ * in it. */
 static const char *data_name(const struct call *call, char *name, size_t size)
 {
     (void)snprintf(name, size, "pam_mastersecret\n%s\n%s", call->options.application,

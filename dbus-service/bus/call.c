@@ -13,7 +13,7 @@
 #define MESSAGE_MAX (2 * 1024 * 1024)
 /* Applications whose questions to the name service are asked before a loop waits for the answers. */
 #define LOOP_WAITING_MAX 32
-/* How long refusals are counted that are left out of the audit. */
+/* How long events are counted that are left out of the audit. */
 #define LEFT_OUT_MS 1000
 #ifndef __has_feature
 #define __has_feature(name) 0 /* gcc has macros instead */
@@ -202,10 +202,12 @@ void call_begin(struct service *service, struct connection *connection, struct p
     call->message = dbus_message_ref(message);
     call->peer = peer_ref(peer);
     call->waiter = (struct account_waiter){ .ready = (void (*)(void *))call_resume, .userdata = call };
-    call->next = service->calls;
-    if (call->next)
-        call->next->previous = call;
-    service->calls = call;
+    call->previous = service->calls_last;
+    if (call->previous)
+        call->previous->next = call;
+    else
+        service->calls = call;
+    service->calls_last = call;
     call->resolved = resolve(call);
     /* What is too large to be kept does not wait for anything. */
     if (call->resolved == ERROR_TOO_LARGE)
@@ -610,7 +612,7 @@ static void tell_left_out(uid_t uid, size_t count)
         .id = AUDIT_LEFT_OUT, .failure = &failure, .has_caller = uid != QUOTA_NOBODY, .uid = uid
     };
 
-    (void)failure_set(&failure, ERROR_LIMITS_EXCEEDED, "%zu refusals are not in the log", count);
+    (void)failure_set(&failure, ERROR_LIMITS_EXCEEDED, "%zu events are not in the log", count);
     audit_write(&event);
 }
 
@@ -624,14 +626,23 @@ static void on_left_out(uv_timer_t *timer)
     calls_tell_left_out(timer->data);
 }
 
-/* A flood of refusals is not to drown the audit. Wrong candidates have a limit of their own. */
+/* A flood is not to drown the audit. Wrong candidates have a limit of their own, and root's refusals are few;
+ * what users get of their own is there only if all of it is wanted. */
+static bool has_budget(const struct call *call, const struct audit_event *event)
+{
+    if (event->failure)
+        return !call->mismatch && (event->uid != 0 || !call->in_quota);
+    return event->by_agent && !audit_keeps_all();
+}
+
 static bool worth_telling(struct call *call, const struct audit_event *event)
 {
     struct service *service = call->service;
     uv_handle_t *timer = loop_handle(&service->left_out);
 
-    if (!event->failure || call->mismatch || (event->uid == 0 && call->in_quota) ||
-        quota_refusal_told(service->quota, event->uid, uv_now(service->loop)))
+    if (!has_budget(call, event) ||
+        quota_event_told(service->quota, event->uid, event->failure ? QUOTA_REFUSAL : QUOTA_AGENT_USE,
+                         uv_now(service->loop)))
         return true;
     if (!uv_is_closing(timer) && !uv_is_active(timer))
         uv_timer_start(&service->left_out, on_left_out, LEFT_OUT_MS, 0);
@@ -648,6 +659,7 @@ static void audit(struct call *call)
         .door = door_name(call->peer->door),
         .application = call->audit_application,
         .user = call->audit_user,
+        .by_agent = call->method && call->method->subject == SUBJECT_USER && !call->own,
         .detail = call->polkit == POLKIT_YES ? "authorised by polkit" : NULL,
     };
 
@@ -669,6 +681,8 @@ static void call_free(struct call *call)
         call->service->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
+    else
+        call->service->calls_last = call->previous;
     turn_leave(call);
     timer_stop(call);
     polkit_cancel(call);

@@ -67,7 +67,7 @@ struct call {
 /* Takes a method call from a connection and begins to work on it. */
 void call_begin(struct service *service, struct connection *connection, struct peer *peer,
                 DBusMessage *message);
-/* How many refusals were left out of the audit since this was told last: at the end of the service. */
+/* How many events were left out of the audit since this was told last: at the end of the service. */
 void calls_tell_left_out(struct service *service);
 /* At the end of each turn of the loop: the next one begins, with those that wait for it. */
 void calls_turn(struct service *service);

@@ -10,7 +10,7 @@
 
 /* Messages of one connection in one turn of the loop, and for how long. */
 #define DISPATCH_MAX 8
-#define DISPATCH_NSEC 100000
+#define DISPATCH_NSEC 50000
 /* The same of the bus' connection, on which all its users come one behind the other: what waits there is
  * taken as fast as it comes, so that each user's calls wait for his own (step_turn() in call.c). */
 #define SHARED_DISPATCH_MAX 256
@@ -26,12 +26,14 @@ struct connection {
     struct connection_ring *ring;
     struct connection *ring_next;
     bool in_ring;
+    bool in_event; /* dispatched at its end */
     bool closed;
     bool filtered;
     bool excessive; /* holds too much: closed in its next turn, never from within a call */
     long unread_max;
     size_t begun;   /* of a message that is not complete, at most */
     size_t held;    /* as the handler was told */
+    uint64_t event_nsec; /* when the event under way began */
     struct connection_handler handler;
     struct watch_set watches;
 };
@@ -109,10 +111,32 @@ static bool has_share(const struct connection *connection)
     return connection->closed || !handler->has_share || handler->has_share(handler->userdata);
 }
 
-static void dispatch(struct connection *connection)
+static uint64_t spend_begin(const struct connection *connection)
+{
+    return connection->handler.spent && !connection->closed ? uv_hrtime() : 0;
+}
+
+/* Whatever was done for the peer: reading, answering, closing. */
+static void spend_end(const struct connection *connection, uint64_t begin)
+{
+    if (begin)
+        connection->handler.spent(connection->handler.userdata, uv_hrtime() - begin);
+}
+
+/* libdbus sees that a direct client is gone only behind the last of its messages. Calls of one that is gone are
+ * dropped (direct.c), so those that had to wait, in the ring or behind another, are not even begun. */
+static bool hung_up(const struct connection *connection)
+{
+    struct pollfd poll_fd = { .events = 0 };
+
+    return connection->unread_max && dbus_connection_get_unix_fd(connection->dbus, &poll_fd.fd) &&
+           poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
+/* waited: its messages did, in the ring. */
+static void dispatch(struct connection *connection, bool waited)
 {
     DBusDispatchStatus status = dbus_connection_get_dispatch_status(connection->dbus);
-    const struct connection_handler *handler = &connection->handler;
     bool shared = !connection->unread_max;
     uint64_t begin = uv_hrtime(), now = begin;
     uint64_t end = begin + (shared ? SHARED_DISPATCH_NSEC : DISPATCH_NSEC);
@@ -123,7 +147,7 @@ static void dispatch(struct connection *connection)
     if (!has_share(connection))
         max = 0;
     for (unsigned n = 0; n < max && now < end && status == DBUS_DISPATCH_DATA_REMAINS; n++) {
-        if (reads_too_little(connection))
+        if (reads_too_little(connection) || (n == !waited && hung_up(connection)))
             connection->excessive = true;
         if (connection->excessive)
             break;
@@ -131,23 +155,11 @@ static void dispatch(struct connection *connection)
         status = dbus_connection_dispatch(connection->dbus);
         now = uv_hrtime();
     }
-    if (handler->spent && now > begin && !connection->closed)
-        handler->spent(handler->userdata, now - begin);
     count_held(connection);
     if (connection->excessive)
         connection_close(connection);
     else if (status != DBUS_DISPATCH_COMPLETE)
         ring_add(connection);
-}
-
-/* libdbus sees that a direct client is gone only behind the last of its messages. Calls of one that is gone are
- * dropped (direct.c), so those that still wait are not even begun. */
-static bool hung_up(const struct connection *connection)
-{
-    struct pollfd poll_fd = { .events = 0 };
-
-    return connection->unread_max && dbus_connection_get_unix_fd(connection->dbus, &poll_fd.fd) &&
-           poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
 }
 
 /* One turn for each connection that was waiting when the turn began; those whose user has had his share by
@@ -163,11 +175,11 @@ static void on_idle(uv_idle_t *idle)
         struct connection *next = connection->ring_next;
 
         if (has_share(connection)) {
+            uint64_t begin = spend_begin(connection);
+
             connection->in_ring = false;
-            if (hung_up(connection))
-                connection_close(connection);
-            else
-                dispatch(connection);
+            dispatch(connection, true);
+            spend_end(connection, begin);
             connection_unref(connection);
         } else {
             if (last)
@@ -187,28 +199,40 @@ static void on_idle(uv_idle_t *idle)
         uv_idle_stop(idle);
 }
 
-static void on_begin(void *userdata, bool reads)
+/* To read costs, too, a large message more than many a call, and so does to close: who has had his share is
+ * not even read. */
+static bool on_begin(void *userdata, int events)
 {
-    struct connection *connection = connection_ref(userdata);
+    struct connection *connection = userdata;
 
-    if (reads)
+    if (events && !has_share(connection))
+        return false;
+    connection_ref(connection);
+    connection->in_event = true;
+    if (events & UV_READABLE)
         connection->begun += EVENT_BYTES_MAX;
+    connection->event_nsec = spend_begin(connection);
+    return true;
 }
 
 static void on_end(void *userdata)
 {
     struct connection *connection = userdata;
 
+    connection->in_event = false;
     if (!connection->in_ring)
-        dispatch(connection);
+        dispatch(connection, false);
+    spend_end(connection, connection->event_nsec);
     connection_unref(connection);
 }
 
 static void on_dispatch_status(DBusConnection *dbus, DBusDispatchStatus status, void *data)
 {
+    struct connection *connection = data;
+
     /* Never dispatch from within: a reply sent by a handler comes through here. */
-    if (status != DBUS_DISPATCH_COMPLETE)
-        ring_add(data);
+    if (status != DBUS_DISPATCH_COMPLETE && !connection->in_event)
+        ring_add(connection);
 }
 
 static void closed(struct connection *connection)

@@ -34,7 +34,8 @@ struct connection_handler {
     /* What the peer makes us keep, in bytes, has changed: messages that it began and does not end, and
      * replies that it does not read. False: too much, it is disconnected. NULL = not counted. */
     bool (*held)(void *userdata, size_t before, size_t now);
-    /* May the peer have more of this turn of the loop? And how long it has taken. NULL = not counted. */
+    /* May the peer have more of this turn of the loop? And how long it has taken, told until the end of the turn in
+     * which the socket was closed. NULL = not counted. */
     bool (*has_share)(void *userdata);
     void (*spent)(void *userdata, uint64_t nsec);
     void *userdata;

@@ -10,14 +10,21 @@
 #define GUESS_WAYS 4
 #define ROOT_SHARE 16
 #define TOGETHER 8 /* times what one user may, for all but root */
-#define REFUSALS_BURST 100
-#define REFUSALS_PER_SECOND 10
-#define REFUSALS_NAMED 16
-#define TURN_SHARE_NSEC 200000
+#define LEFT_OUT_NAMED 16
+#define TURN_SHARE_NSEC 100000
 
 struct bucket {
     double tokens;
     uint64_t filled_ms;
+};
+
+/* Events of one user that are told. */
+static const struct budget {
+    double burst;
+    double per_second;
+} budgets[QUOTA_EVENTS] = {
+    [QUOTA_REFUSAL] = { 100, 10 },
+    [QUOTA_AGENT_USE] = { 1000, 100 },
 };
 
 struct quota_user {
@@ -30,8 +37,8 @@ struct quota_user {
     uint64_t turn;    /* in which he spent this: */
     uint64_t spent_nsec;
     struct bucket requests;
-    struct bucket refusals; /* that are told */
-    size_t left_out;        /* that were not */
+    struct bucket told[QUOTA_EVENTS];
+    size_t left_out; /* events that were not told */
 };
 
 /* Wrong guesses leak out of `level` at the rate of forgiveness. The triple is known by a hash of 64
@@ -46,7 +53,7 @@ struct quota {
     struct quota_limits limits;
     unsigned connections;
     size_t bytes; /* of all users but root */
-    struct bucket refusals;
+    struct bucket told[QUOTA_EVENTS];
     size_t users_count;
     uint64_t turn;
     size_t swept; /* bucket that was looked through last */
@@ -62,7 +69,8 @@ int quota_new(const struct quota_limits *limits, struct quota **ret_quota)
     if (!quota)
         return -ENOMEM;
     quota->limits = *limits;
-    quota->refusals.tokens = TOGETHER * REFUSALS_BURST;
+    for (size_t i = 0; i < QUOTA_EVENTS; i++)
+        quota->told[i].tokens = TOGETHER * budgets[i].burst;
     quota->seed = (uint64_t)(uintptr_t)quota * 0x9e3779b97f4a7c15u;
     *ret_quota = quota;
     return 0;
@@ -107,7 +115,8 @@ static struct quota_user *user_get(struct quota *quota, uid_t uid)
     if (user) {
         user->uid = uid;
         user->requests.tokens = quota->limits.requests_per_second;
-        user->refusals.tokens = REFUSALS_BURST;
+        for (size_t i = 0; i < QUOTA_EVENTS; i++)
+            user->told[i].tokens = budgets[i].burst;
         quota->users_count++;
         *link = user;
     }
@@ -123,10 +132,15 @@ static void bucket_fill(struct bucket *bucket, double per_second, double most, u
     bucket->filled_ms = now_ms;
 }
 
-static bool is_refused_lately(struct quota_user *user, uint64_t now_ms)
+static bool is_told_of_lately(struct quota_user *user, uint64_t now_ms)
 {
-    bucket_fill(&user->refusals, REFUSALS_PER_SECOND, REFUSALS_BURST, now_ms);
-    return user->left_out || user->refusals.tokens < REFUSALS_BURST;
+    bool full = user->left_out == 0;
+
+    for (size_t i = 0; i < QUOTA_EVENTS; i++) {
+        bucket_fill(&user->told[i], budgets[i].per_second, budgets[i].burst, now_ms);
+        full = full && user->told[i].tokens >= budgets[i].burst;
+    }
+    return !full;
 }
 
 /* Forgets users who hold nothing and whose buckets are full again: that of requests is after a second. */
@@ -138,7 +152,7 @@ static void sweep(struct quota *quota, uint64_t now_ms)
         struct quota_user *user = *link;
 
         if (user->connections || user->calls || now_ms < user->requests.filled_ms + 1000 ||
-            is_refused_lately(user, now_ms)) {
+            is_told_of_lately(user, now_ms)) {
             link = &user->next;
             continue;
         }
@@ -273,20 +287,23 @@ void quota_wait_end(struct quota *quota, uid_t uid)
     (*user_link(quota, uid))->waiting--;
 }
 
-bool quota_refusal_told(struct quota *quota, uid_t uid, uint64_t now_ms)
+bool quota_event_told(struct quota *quota, uid_t uid, enum quota_event event, uint64_t now_ms)
 {
+    const struct budget *budget = &budgets[event];
+    struct bucket *all = &quota->told[event], *own;
     struct quota_user *user = user_get(quota, uid);
 
     if (!user)
         return true;
-    bucket_fill(&user->refusals, REFUSALS_PER_SECOND, REFUSALS_BURST, now_ms);
-    bucket_fill(&quota->refusals, TOGETHER * REFUSALS_PER_SECOND, TOGETHER * REFUSALS_BURST, now_ms);
-    if (user->refusals.tokens < 1 || quota->refusals.tokens < 1) {
+    own = &user->told[event];
+    bucket_fill(own, budget->per_second, budget->burst, now_ms);
+    bucket_fill(all, TOGETHER * budget->per_second, TOGETHER * budget->burst, now_ms);
+    if (own->tokens < 1 || all->tokens < 1) {
         user->left_out++;
         return false;
     }
-    user->refusals.tokens -= 1;
-    quota->refusals.tokens -= 1;
+    own->tokens -= 1;
+    all->tokens -= 1;
     return true;
 }
 
@@ -296,7 +313,7 @@ void quota_left_out(struct quota *quota, void (*tell)(uid_t uid, size_t count))
 
     for (size_t i = 0; i < USER_BUCKETS; i++)
         for (struct quota_user *user = quota->users[i]; user; user = user->next) {
-            if (user->left_out && named++ < REFUSALS_NAMED)
+            if (user->left_out && named++ < LEFT_OUT_NAMED)
                 tell(user->uid, user->left_out);
             else
                 others += user->left_out;

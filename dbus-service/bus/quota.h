@@ -44,12 +44,13 @@ int quota_bytes_change(struct quota *quota, uid_t uid, size_t before, size_t now
  * the next 256 calls. */
 size_t quota_users(const struct quota *quota);
 
-/* Is this refusal told? 100 at once and then 10 per second of one user are, of all together eight
- * times as many, for the log daemon drops what is too much, whoever it is about. The others are
- * counted until quota_left_out() tells their number: of 16 users each, and of the rest together,
- * as QUOTA_NOBODY's. */
+/* Is this event told? Of one user 100 refusals at once and then 10 per second are, and 1000 uses of another's
+ * credentials and then 100 per second; of all together eight times as many, for the log daemon drops what is
+ * too much, whoever it is about. The others are counted until quota_left_out() tells their number: of 16 users
+ * each, and of the rest together, as QUOTA_NOBODY's. */
+enum quota_event { QUOTA_REFUSAL, QUOTA_AGENT_USE, QUOTA_EVENTS };
 #define QUOTA_NOBODY ((uid_t)-1)
-bool quota_refusal_told(struct quota *quota, uid_t uid, uint64_t now_ms);
+bool quota_event_told(struct quota *quota, uid_t uid, enum quota_event event, uint64_t now_ms);
 void quota_left_out(struct quota *quota, void (*tell)(uid_t uid, size_t count));
 
 /* Turns of the loop, so that whoever asks for much waits for himself: a user who has used his share of the

@@ -36,7 +36,8 @@ struct service {
     struct connection_ring ring;
     struct bus *bus;
     struct direct *direct;
-    struct call *calls;   /* all in progress */
+    struct call *calls;   /* all in progress, in the order in which they came */
+    struct call *calls_last;
     struct call *spare_call;
     struct call *turn_first; /* those that wait for a turn of the loop */
     struct call **turn_last;
@@ -57,7 +58,7 @@ struct service {
     uv_timer_t stop_timer;
     uv_timer_t reopen; /* what kept the keyring closed at start may have passed */
     uv_timer_t trim;
-    uv_timer_t left_out; /* until the refusals that were left out of the audit are told */
+    uv_timer_t left_out; /* until the events that were left out of the audit are told */
 };
 
 /* Starts everything; `service` is zeroed before. 0 or -errno; what failed is logged. */

@@ -12,27 +12,33 @@ int object_path(const char *name, char ret_path[OBJECT_PATH_MAX])
     return name_to_path(name, ret_path, OBJECT_PATH_MAX);
 }
 
-static struct writer signal_writer(const char *path, const char *interface, const char *name)
+static struct writer signal_writer(void)
 {
     struct writer writer;
 
-    writer_init(&writer, dbus_message_new_signal(path, interface, name));
+    writer_init(&writer, dbus_message_new(DBUS_MESSAGE_TYPE_SIGNAL));
     return writer;
 }
 
-static void emit(struct service *service, struct writer *writer)
+/* Where it is from is written behind its arguments: libdbus goes through all that stands in the header each time
+ * an argument makes the signature longer. */
+static void emit(struct service *service, struct writer *writer, const char *path,
+                 const char *interface, const char *name)
 {
     DBusMessage *message = writer_take(writer);
 
     if (!message)
         return;
-    bus_send(service->bus, message);
+    dbus_message_set_no_reply(message, TRUE);
+    if (dbus_message_set_path(message, path) && dbus_message_set_interface(message, interface) &&
+        dbus_message_set_member(message, name))
+        bus_send(service->bus, message);
     dbus_message_unref(message);
 }
 
 static void state_property_changed(struct service *service)
 {
-    struct writer writer = signal_writer(BUS_PATH, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+    struct writer writer = signal_writer();
 
     writer_string(&writer, BUS_INTERFACE_MANAGER);
     writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
@@ -44,17 +50,17 @@ static void state_property_changed(struct service *service)
     writer_close_entry(&writer);
     writer_close(&writer);
     writer_strings(&writer, NULL, 0);
-    emit(service, &writer);
+    emit(service, &writer, BUS_PATH, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
 }
 
 void signal_state_changed(struct service *service, enum realm_state old_state,
                           enum realm_state new_state)
 {
-    struct writer writer = signal_writer(BUS_PATH, BUS_INTERFACE_MANAGER, "StateChanged");
+    struct writer writer = signal_writer();
 
     writer_string(&writer, realm_state_name(old_state));
     writer_string(&writer, realm_state_name(new_state));
-    emit(service, &writer);
+    emit(service, &writer, BUS_PATH, BUS_INTERFACE_MANAGER, "StateChanged");
     state_property_changed(service);
 }
 
@@ -92,7 +98,7 @@ void signal_application_added(struct service *service, const struct application 
 
     if (object_path(application->name, path) < 0)
         return;
-    writer = signal_writer(BUS_PATH, interface_object_manager.name, "InterfacesAdded");
+    writer = signal_writer();
     writer_path(&writer, path);
     writer_open(&writer, DBUS_TYPE_ARRAY, "{sa{sv}}");
     writer_open(&writer, DBUS_TYPE_DICT_ENTRY, NULL);
@@ -101,12 +107,12 @@ void signal_application_added(struct service *service, const struct application 
     writer_close(&writer);
     writer_close(&writer);
     writer_close(&writer);
-    emit(service, &writer);
+    emit(service, &writer, BUS_PATH, interface_object_manager.name, "InterfacesAdded");
 }
 
 static void invalidated(struct service *service, const char *path)
 {
-    struct writer writer = signal_writer(path, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+    struct writer writer = signal_writer();
 
     writer_string(&writer, BUS_INTERFACE_APPLICATION);
     writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
@@ -116,7 +122,7 @@ static void invalidated(struct service *service, const char *path)
         if (strcmp(interface_application.properties[i].emits, "invalidates") == 0)
             writer_string(&writer, interface_application.properties[i].name);
     writer_close(&writer);
-    emit(service, &writer);
+    emit(service, &writer, path, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
 }
 
 void signal_application_changed(struct service *service, const struct application *application)
@@ -126,8 +132,8 @@ void signal_application_changed(struct service *service, const struct applicatio
 
     if (object_path(application->name, path) < 0)
         return;
-    writer = signal_writer(path, BUS_INTERFACE_APPLICATION, "Changed");
-    emit(service, &writer);
+    writer = signal_writer();
+    emit(service, &writer, path, BUS_INTERFACE_APPLICATION, "Changed");
     invalidated(service, path);
 }
 
@@ -140,10 +146,10 @@ void signal_application_removed(struct service *service, const char *name)
 
     if (object_path(name, path) < 0)
         return;
-    writer = signal_writer(BUS_PATH, interface_object_manager.name, "InterfacesRemoved");
+    writer = signal_writer();
     writer_path(&writer, path);
     writer_strings(&writer, names, 1);
-    emit(service, &writer);
+    emit(service, &writer, BUS_PATH, interface_object_manager.name, "InterfacesRemoved");
 }
 
 void signal_mapping_changed(struct service *service, const char *application,
@@ -155,8 +161,8 @@ void signal_mapping_changed(struct service *service, const char *application,
     if (object_path(application, path) < 0)
         return;
     account_name_format(account, text);
-    writer = signal_writer(path, BUS_INTERFACE_APPLICATION, "MappingChanged");
+    writer = signal_writer();
     writer_string(&writer, text);
     writer_string(&writer, change);
-    emit(service, &writer);
+    emit(service, &writer, path, BUS_INTERFACE_APPLICATION, "MappingChanged");
 }

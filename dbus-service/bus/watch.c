@@ -25,10 +25,9 @@ struct watch_timer {
     DBusTimeout *timeout;
 };
 
-static void begin(struct watch_set *set, bool reads)
+static bool begin(struct watch_set *set, int events)
 {
-    if (set->begin)
-        set->begin(set->userdata, reads);
+    return !set->begin || set->begin(set->userdata, events);
 }
 
 static void end(struct watch_set *set)
@@ -93,7 +92,8 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     struct watch_poll *poll = handle->data;
     struct watch_set *set = poll->set;
 
-    begin(set, events & UV_READABLE);
+    if (!begin(set, events))
+        return; /* epoll tells it again */
     /* Handling one watch may remove the other, so each is looked at again; the poll itself lives
      * until libuv's next turn. */
     for (size_t i = 0; i < WATCHES_PER_FD; i++) {
@@ -218,7 +218,8 @@ static void on_timer(uv_timer_t *handle)
     struct watch_timer *timer = handle->data;
     struct watch_set *set = timer->set;
 
-    begin(set, false);
+    if (!begin(set, 0))
+        return;
     (void)dbus_timeout_handle(timer->timeout); /* out of memory: it repeats */
     end(set);
 }

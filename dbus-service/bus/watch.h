@@ -17,8 +17,10 @@ struct watch_poll;
 struct watch_set {
     uv_loop_t *loop;
     struct watch_poll *polls;
-    void (*begin)(void *userdata, bool reads); /* around each event; the owner keeps itself alive here ... */
-    void (*end)(void *userdata);               /* ... and dispatches here. Either may be NULL. */
+    /* Around each event (of libuv's; 0 = a timer). The owner keeps itself alive in the first, or says that it is to
+     * come again in the next turn, and dispatches in the second. Both may be NULL. */
+    bool (*begin)(void *userdata, int events);
+    void (*end)(void *userdata);
     uint64_t read_nsec; /* how long one event may read on, beyond the few KiB that libdbus reads at once */
     void *userdata;
 };

@@ -149,12 +149,17 @@ static bool event_failed(const struct audit_event *event)
 
 bool audit_keeps(const struct audit_event *event)
 {
-    enum audit_threshold threshold =
-        event_failed(event) ? audit.settings.failure : audit.settings.success;
+    bool failed = event_failed(event);
+    enum audit_threshold threshold = failed ? audit.settings.failure : audit.settings.success;
 
     return threshold == AUDIT_KEEP_ALL ||
            (threshold == AUDIT_KEEP_ADMINISTRATION &&
-            event_level(event->id) == AUDIT_ADMINISTRATION);
+            (event_level(event->id) == AUDIT_ADMINISTRATION || (event->by_agent && !failed)));
+}
+
+bool audit_keeps_all(void)
+{
+    return audit.settings.success == AUDIT_KEEP_ALL;
 }
 
 static int event_priority(const struct audit_event *event)

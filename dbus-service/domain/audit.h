@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Id, enumerator, word, level: administration is always kept at the default level, success of use is not. */
+/* Id, enumerator, word, level: at the default level successes of administration are kept, of use only those of agents. */
 #define AUDIT_TABLE(X)                                                                             \
     X(100, START, "start", AUDIT_ADMINISTRATION)                                                   \
     X(101, STOP, "stop", AUDIT_ADMINISTRATION)                                                     \
@@ -66,6 +66,7 @@ struct audit_event {
     const char *door;              /* "bus" or "direct" */
     const char *application;       /* NULL = none; quoted and escaped here, so no line can be forged */
     const char *user;              /* the account concerned */
+    bool by_agent;                 /* use of another's credentials: kept as administration is */
     const char *detail;            /* free text, escaped */
 };
 
@@ -75,6 +76,8 @@ void audit_set(const struct audit_settings *settings);
 size_t audit_close(void);
 /* Would it be written, by what is set? */
 bool audit_keeps(const struct audit_event *event);
+/* Is nothing of what succeeds to be left out? */
+bool audit_keeps_all(void);
 /* Never blocks. A line beyond the backlog is lost and counted; the count stands in the next line that is
  * taken, that is at its place in the order. */
 void audit_write(const struct audit_event *event);

@@ -199,7 +199,7 @@ static int edit_new(struct realm *realm, const struct application *application,
     return 0;
 }
 
-/* The name that the mapping had. A reservation that does not open can only be this one's: it goes. */
+/* The name that the mapping had. A reservation that does not open can only be its own: it goes. */
 static int release(struct edit *edit, struct realm_write *write, const char *external_user,
                    struct failure *failure)
 {
@@ -230,10 +230,10 @@ static int refuse_name(const struct edit *edit, const struct realm_record *reser
                        external_user, edit->application->name);
 }
 
-/* `stays`: the mapping has the name. So it has the reservation, written with it; only one that does not open
- * is written again. */
-static int reserve(struct edit *edit, struct realm_write *write, const char *external_user, bool stays,
-                   struct failure *failure)
+/* `stays`: the mapping has the name. So it has the reservation, written with it; only one that does
+ * not open is written again. */
+static int reserve(struct edit *edit, struct realm_write *write, const char *external_user,
+                   bool stays, struct failure *failure)
 {
     CLEANUP(realm_record_deinit) struct realm_record record = {0};
     CLEANUP_SECRET struct secret *value = NULL;

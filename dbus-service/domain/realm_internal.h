@@ -56,8 +56,8 @@ void realm_key(struct record_key *ret_key, enum record_class class, const uint8_
  * "external" (doc/FORMAT, section 4). */
 void realm_reservation_key(const struct realm *realm, struct record_key *ret_key, const char *kind,
                            const uint8_t *scope, const char *name);
-/* As realm_get(), but one that does not open is no failure: it has revision and version, and no value. Whom
- * it is for is then to be told by who has the name, and writing it again mends it. */
+/* As realm_get(), but one that does not open is no failure: it has revision and version, and no
+ * value. Whom it is for is then to be told by who has the name, and writing it again mends it. */
 int realm_reservation_get(struct realm *realm, const struct record_key *key,
                           struct realm_record *ret_record, struct failure *failure) MUST_CHECK;
 /* Value of a reservation, and whether it is held by `holder`. */

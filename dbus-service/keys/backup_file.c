@@ -15,7 +15,7 @@
 #define HOST_MAX_BYTES 255
 #define GENERATION_SIZE (4 + FINGERPRINT_SIZE)
 #define HEAD_FIXED_SIZE                                                                            \
-    (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + 4 + 2 + 8 + 8 + PASSPHRASE_SALT_SIZE +               \
+    (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + 4 + 2 + 8 + 8 + PASSPHRASE_SALT_SIZE +        \
      BACKUP_COMMITMENT_SIZE)
 #define ASSOCIATED_LABEL "mastersecret backup"
 #define ASSOCIATED_LABEL_SIZE (sizeof(ASSOCIATED_LABEL) - 1)

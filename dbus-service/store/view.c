@@ -17,6 +17,8 @@
 enum {
     VIEW_FORMAT = 1,
     BLOCK_SIZE = 4096,
+    HEADER_NEXT_BLOCK = 32, /* in GDBM's header: an off_t */
+    END_SLACK = 2 * RECORD_SIZE_MAX, /* what was allocated last need not be written to its end */
     CACHE_BUCKETS = 1024, /* 6 MiB; more make a bulk load slower */
     PAGE_NAMES = 64,
     PAGE_SIZE_MAX = PAGE_NAMES * (2 + RECORD_NAME_MAX),
@@ -137,18 +139,38 @@ static int db_del(struct view *view, datum key)
     return db_write_error();
 }
 
+/* GDBM takes its header's word for where the file ends, and fills it with zeros up to there: a damaged
+ * one fills the disk. All other places it holds against that one. */
+static int db_check_end(int fd)
+{
+    struct stat status;
+    uint64_t end;
+
+    if (fstat(fd, &status))
+        return -errno;
+    if (status.st_size == 0)
+        return 0;
+    if (pread(fd, &end, sizeof(end), HEADER_NEXT_BLOCK) != sizeof(end) ||
+        end > (uint64_t)status.st_size + END_SLACK)
+        return -EBADMSG;
+    return 0;
+}
+
 /* By descriptor, so that the folder may be out of reach by path. */
 static int db_open(int folder_fd, bool bulk, GDBM_FILE *ret_db)
 {
     size_t cache = CACHE_BUCKETS;
     int flags = GDBM_WRCREAT | GDBM_NOLOCK | GDBM_CLOERROR | (bulk ? GDBM_NOMMAP : 0);
+    CLEANUP_CLOSE int fd = openat(folder_fd, VIEW_OPEN_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     GDBM_FILE db;
-    int fd;
+    int r;
 
-    fd = openat(folder_fd, VIEW_OPEN_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    db = gdbm_fd_open(fd, VIEW_OPEN_NAME, BLOCK_SIZE, flags, NULL);
+    r = db_check_end(fd);
+    if (r < 0)
+        return r;
+    db = gdbm_fd_open(steal_fd(&fd), VIEW_OPEN_NAME, BLOCK_SIZE, flags, NULL);
     if (!db)
         return db_write_error();
     if (gdbm_setopt(db, GDBM_SETCACHESIZE, &cache, sizeof(cache))) {

@@ -19,7 +19,8 @@ fuzz_targets = \
     %D%/record_header_fuzz \
     %D%/record_key_fuzz \
     %D%/replies_fuzz \
-    %D%/share_fuzz
+    %D%/share_fuzz \
+    %D%/view_fuzz
 
 if FUZZING
 fuzz_driver = %D%/fuzz.h
@@ -81,6 +82,8 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_replies_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
 %C%_share_fuzz_SOURCES = %D%/share_fuzz.c $(fuzz_driver)
 %C%_share_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_view_fuzz_SOURCES = %D%/view_fuzz.c $(fuzz_folder) $(fuzz_driver)
+%C%_view_fuzz_LDFLAGS = $(fuzz_ldflags)
 
 # An hour over all targets, two at a time; with FUZZ_TARGETS=tests/fuzz/calls_fuzz FUZZ_SECONDS=3600 over
 # that one. Built apart, by clang.

@@ -31,7 +31,8 @@ pam_test_libs = common/libcommon.la $(CMOCKA_LIBS) $(DBUS_LIBS) $(PAM_LIBS)
 %C%_pam_codes_test_LDADD = $(pam_test_libs) $(PAMTEST_LIBS)
 %C%_pam_deadline_test_SOURCES = %D%/pam_deadline_test.c $(pam_test_stage)
 %C%_pam_deadline_test_CPPFLAGS = $(pam_test_cppflags)
-%C%_pam_deadline_test_LDADD = $(pam_test_libs)
+%C%_pam_deadline_test_LDADD = $(pam_test_libs) -ldl
+%C%_pam_deadline_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=getpwnam_r
 %C%_pam_host_test_SOURCES = %D%/pam_host_test.c %D%/host_state.c %D%/host_state.h $(pam_test_stage)
 %C%_pam_host_test_CPPFLAGS = $(pam_test_cppflags)
 %C%_pam_host_test_LDADD = $(pam_test_libs) -ldl -lm

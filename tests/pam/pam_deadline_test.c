@@ -14,9 +14,12 @@
 /* cmocka wants the four above. */
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -317,6 +320,49 @@ static void test_typing_is_not_counted(void **state)
     fake_stop(service);
 }
 
+/* In the place of the C library's, for the module too: a name service that hangs. */
+static useconds_t name_service_takes;
+
+__attribute__((__visibility__("default")))
+int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+               struct passwd **ret_found)
+{
+    int (*real)(const char *, struct passwd *, char *, size_t, struct passwd **);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getpwnam_r");
+    usleep(name_service_takes);
+    return real(name, entry, buffer, size, ret_found);
+}
+
+/* Nor is the name service's time, which nothing here can bound: user=external waits for it, as the
+ * program itself does, and then goes on. The other lines do not ask it. */
+static void test_the_name_service_is_not_counted(void **state)
+{
+    static const struct {
+        const char *arguments;
+        int code;
+        bool asks;
+    } cases[] = {
+        { "mode=verify application=crew user=external timeout=2000", PAM_SUCCESS, true },
+        { "mode=authtok application=crew user=external timeout=2000", IGNORED, true },
+        { "mode=verify application=crew timeout=2000", PAM_SUCCESS, false },
+    };
+    pid_t service = fake_start(FAKE_ANSWERS);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t start;
+
+        stage_reveal("n", 1, cases[i].arguments);
+        name_service_takes = 2500 * 1000;
+        start = stage_now();
+        assert_int_equal(stage_authenticate("n", "alice", FAKE_PASSWORD), cases[i].code);
+        name_service_takes = 0;
+        assert_int_equal(stage_now() - start >= 2499, cases[i].asks);
+    }
+    fake_stop(service);
+    (void)stage_log();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_hangs_up),
         cmocka_unit_test(test_bus_stopped),
         cmocka_unit_test(test_bus_gone),
+        cmocka_unit_test(test_the_name_service_is_not_counted),
         cmocka_unit_test(test_restarting),
         cmocka_unit_test(test_typing_is_not_counted),
     };

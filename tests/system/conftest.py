@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures: `world` is a fresh machine for one test, `shared_world` one for all tests of a file.
-Both have the secret generated unless the test or the file says
+In both the service runs and has a master secret unless the test or the file says
 `pytestmark = pytest.mark.unconfigured` (or marks the single test)."""
+import functools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -32,7 +34,7 @@ class World:
     config = '/etc/mastersecret/mastersecretd.conf'
     daemon = '/usr/libexec/mastersecretd'
 
-    def __init__(self, generate=True, boot=False):
+    def __init__(self, generate=True, boot=False, archive=None):
         options = ['--build', BUILD, '--stage', os.environ.get('MS_STAGE', f'{BUILD}/stage')]
         # The unit's sandbox is not made for a sanitizer, which reads /proc and writes reports.
         self.sanitized = bool(os.environ.get('MS_DAEMON')) and not boot
@@ -42,13 +44,18 @@ class World:
             options.append('--no-secret')
         if boot:
             options.append('--boot')
+        if archive:
+            options += ['--secret', f'/proc/self/fd/{archive.fileno()}']
         self._holder = subprocess.Popen([TOOL, 'hold', *options], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True,
+                                        pass_fds=[archive.fileno()] if archive else [])
         line = self._holder.stdout.readline()
         if not line:
             self.close()
             raise RuntimeError('the world did not come up')
         self.pid = int(line)
+        if archive:  # or the end of its start would turn up amidst what a test looks at
+            wait_until(lambda: 'unseal ok detail="at start"' in self.read(self.audit_log), 'the start to end', 30)
 
     def close(self):
         """The world and all in it are gone when this returns."""
@@ -106,6 +113,21 @@ class World:
         """The lines that arrived at /dev/log so far."""
         return self.read(self.audit_log).splitlines()
 
+    def whole_audit(self):
+        """As audit(), when all is there that the service has to say of what it has answered."""
+        marker = os.urandom(8).hex()
+        # An event follows its reply; once the service answers something else, it has been sent.
+        self.run('busctl --auto-start=no call org.mastersecret1 /org/mastersecret1 '
+                 'org.freedesktop.DBus.Peer Ping', check=False)
+        self.run(['logger', marker])
+        return self.audited(marker)
+
+    def audited(self, *words):
+        """As audit(), when there is a line with all the words."""
+        wait_until(lambda: any(all(word in line for word in words) for line in self.audit()),
+                   f'a line with {words} in the log')
+        return self.audit()
+
     def service_pid(self):
         """The pid of the service inside the world, or None if it does not run."""
         done = self.run(['busctl', 'call', '--auto-start=no', 'org.freedesktop.DBus',
@@ -159,8 +181,21 @@ def pytest_runtest_setup(item):
         pytest.skip('only root can make a world')
 
 
+@functools.cache
+def secret():
+    """An archive of what making a master secret leaves, for all worlds: it takes more than a second of work,
+    as guessing a passphrase must."""
+    archive, made = tempfile.TemporaryFile(), World()
+    made.kill_service('TERM')
+    subprocess.run(made.command(['tar', '-cC', '/', *(path[1:] for path in (
+        made.state, made.anchor, made.backup, '/root/mastersecret.passphrase'))]), stdout=archive, check=True)
+    _finish(made)
+    return archive
+
+
 def _made(request):
-    made = World(generate=request.node.get_closest_marker('unconfigured') is None)
+    unconfigured = request.node.get_closest_marker('unconfigured')
+    made = World(generate=False) if unconfigured else World(archive=secret())
     request.addfinalizer(lambda: _finish(made))
     return made
 

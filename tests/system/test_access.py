@@ -300,7 +300,7 @@ os.setgroups([entry.pw_gid]), os.setegid(entry.pw_gid), os.seteuid(entry.pw_uid)
 for sender in (b':1.0', b'org.freedesktop.DBus', b'root', b'alice', b'user:alice'):
     client = raw()
     client.sendall(show(sender))
-    client.settimeout(5)
+    client.settimeout(30)
     replies.append(client.recv(4096).decode('latin-1'))
 answer(replies)
 ''')
@@ -362,7 +362,7 @@ answer([*result, now, took, looked_up(doors['dave']), lookup(connect_as('dave', 
     assert before == ['ok'] * 4 + ['NotApplicationUser']
     assert after == ['NotApplicationUser', *['AccessDenied'] * 3, 'NotApplicationUser']
     print(f'took {took:.2f} s')
-    assert took < 15  # the default would be a minute
+    assert took < 25  # the default would be a minute
     assert (old_login, new_login) == ('NotApplicationUser', 'MappingNotFound')
 
 
@@ -609,7 +609,7 @@ def test_polkit_may_stand_in_for_a_role(peopled, polkit):
     asked = polkit.asked()
     assert all(line.startswith('20004 system-bus-name org.mastersecret1.manage-') for line in asked)
     assert {line.split('-')[-1] for line in asked} == {'applications', 'mappings', 'secret', 'service'}
-    wait_until(lambda: any('authorised by polkit' in line for line in peopled.audit()), 'the event')
+    peopled.audited('authorised by polkit')
 
 
 def test_polkit_may_stand_in_for_a_role_that_a_part_of_a_method_needs(peopled, polkit):
@@ -666,5 +666,5 @@ answer([looked_up(connect_as('alice')), connect_as('carol').attempt(ERP, 'Applic
 ''') == ['ok', 'ok']
     assert waiting.poll() is None
     polkit.close()
-    assert waiting.communicate(timeout=10)[0] == 'AccessDenied\n'
+    assert waiting.communicate(timeout=60)[0] == 'AccessDenied\n'
     assert time.monotonic() - begin < 25

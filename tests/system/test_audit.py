@@ -28,13 +28,7 @@ def header():
 
 def arrived(world):
     """The number of lines in the log when all that was sent has come."""
-    marker = os.urandom(8).hex()
-    # An event follows its reply; once the service answers something else, it has been sent.
-    world.run('busctl --auto-start=no call org.mastersecret1 /org/mastersecret1 org.freedesktop.DBus.Peer Ping',
-              check=False)
-    world.run(['logger', marker])
-    wait_until(lambda: any(marker in line for line in world.audit()), 'the log')
-    return len(world.audit())
+    return len(world.whole_audit())
 
 
 def events(world, since):
@@ -71,7 +65,7 @@ answer([create(door, agents=names('user:dave')), set_mapping(door, 'user:alice',
 
 def test_the_manual_lists_the_events():
     with open(f'{SOURCE}/doc/man/mastersecretd.8', encoding='utf-8') as page:
-        rows = dict(re.findall(r'^(MS\d{4})\|.*\|(always|when refused)$', page.read(), re.M))
+        rows = dict(re.findall(r'^(MS\d{4})\|.*\|(always|when refused)(?:, or by agents)?$', page.read(), re.M))
     kept = {'ADMINISTRATION': 'always', 'USE': 'when refused'}
     assert rows == {number: kept[level] for number, (_, level) in header().items()}
 
@@ -164,10 +158,14 @@ door = Door()
 answer([lookup(door, 'alice'), lookup(door, 'bob'), door.attempt(ERP, 'Application', 'Enable', ''),
         create(door, 'erp')])''') == ['secret', 'MappingNotFound', 'ok', 'ApplicationExists']
         found = of(events(furnished, since), 'id', 'outcome')
+        since = arrived(furnished)
+        assert bus_client.run(furnished, 'answer(lookup(Door()))', 'alice') == 'secret'
+        own = of(events(furnished, since), 'id', 'outcome')
     finally:
         settings(furnished, '[audit]\nsuccess = all\nfailure = all\n')
-    wanted = [(('MS0201', 'ok'), success == 'all'), (('MS0201', 'failed'), failure == 'all'),
+    wanted = [(('MS0201', 'ok'), success != 'none'), (('MS0201', 'failed'), failure == 'all'),
               (('MS0122', 'ok'), success != 'none'), (('MS0120', 'failed'), failure != 'none')]
+    assert own == [('MS0201', 'ok')] * (success == 'all')
     assert found == [event for event, kept in wanted if kept]
 
 
@@ -220,6 +218,38 @@ answer([verify(Door(), b'wrong', 'alice'), lookup(Door(), '', 'none'), lookup(Do
     assert 100 <= of_bob()[0] < 500
     assert of([event for event in events(furnished, since) if event['uid'] == dave], 'id', 'outcome') == \
         [('MS0202', 'failed'), ('MS0201', 'failed'), ('MS0201', 'ok')]
+
+
+def test_all_successes_are_told(furnished):
+    """They have no budget as refusals have: whoever asks for all of them gets all."""
+    alice = furnished.run('id -u alice').stdout.strip()
+    since = arrived(furnished)
+    assert bus_client.run(furnished, '''
+answer(sorted({lookup(door, '') for door in map(Door, DOORS) for turn in range(500)}))''', 'alice') == ['secret']
+
+    def of_alice():
+        return of([event for event in events(furnished, since) if event['uid'] == alice], 'id', 'outcome')
+    wait_until(lambda: len(of_alice()) >= 1000, 'the events of a thousand lookups')
+    assert of_alice() == [('MS0201', 'ok')] * 1000
+
+
+def test_agents_are_told_or_counted(furnished):
+    """Dave asks for alice more often than his budget allows: what is not told is counted."""
+    dave = furnished.run('id -u dave').stdout.strip()
+    settings(furnished, '[audit]\nsuccess = administration\nfailure = all\n')
+    since = arrived(furnished)
+    try:
+        assert bus_client.run(furnished, """
+answer(sorted({lookup(door, 'alice') for door in map(Door, DOORS) for turn in range(2000)}))""", 'dave') == ['secret']
+
+        def of_dave():
+            found = [event for event in events(furnished, since) if event['uid'] == dave]
+            counts = [int(event['reason'].split()[0]) for event in found if event['id'] == 'MS0106']
+            return len(found) - len(counts), sum(counts)
+        wait_until(lambda: sum(of_dave()) == 4000, 'the number of those left out')
+        assert 1000 <= of_dave()[0]
+    finally:
+        settings(furnished, '[audit]\nsuccess = all\nfailure = all\n')
 
 
 LISTENER = """

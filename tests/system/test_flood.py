@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several users attack both doors at once, and what the kernel itself allows them: who is served
 meanwhile, what the service holds, and that it is given back."""
+import contextlib
 import os
 import statistics
 import subprocess
@@ -180,7 +181,7 @@ def begin(number):
     else:
         client = raw_with_fds('direct')
         data = with_fds(16, message(2, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
-                                    string(b'x' * 1000000) + struct.pack('<I', 0)))
+                                    string(b'x' * 390000) + struct.pack('<I', 0)))
         descriptors = [os.dup(0) for turn in range(16)]
         client.sendmsg([data[:16]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', descriptors))])
         for descriptor in descriptors:
@@ -224,10 +225,11 @@ def turn(number):
 """,
     # Calls whose answers are never read, and the largest messages.
     'unread': r"""
-calls = [message(2, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect',
-                 destination=OURS.encode()) * 64,
-         message(3, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
-                 string(b'x' * 1000000) + struct.pack('<I', 0), destination=OURS.encode())]
+calls = [[message(2, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect',
+                  destination=TARGET.encode()) * 64,
+          message(3, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
+                 string(b'x' * (1000000, 390000)[which]) + struct.pack('<I', 0), destination=TARGET.encode())]
+         for which in range(2)]
 clients, rest = [None, None], [b'', b'']
 def turn(number):
     which = number % 2
@@ -235,7 +237,7 @@ def turn(number):
         if not clients[which]:
             clients[which], rest[which] = raw_with_fds(DOORS[which]), b''
             clients[which].setblocking(False)
-        rest[which] = rest[which] or calls[number // 2 % 2]
+        rest[which] = rest[which] or calls[which][number // 2 % 2]
         rest[which] = rest[which][clients[which].send(rest[which]):]
     except BlockingIOError:
         time.sleep(0.002)
@@ -251,7 +253,7 @@ def turn(number):
     read, write = os.pipe()
     try:
         clients[which] = clients[which] or Door(DOORS[which])
-        call = dbus.lowlevel.MethodCallMessage(OURS if which == 0 else None, ERP,
+        call = dbus.lowlevel.MethodCallMessage(TARGET if which == 0 else None, ERP,
                                                OURS + '.Application', 'SetMapping')
         call.append('', 'X', texts(), fds(password=read), signature='ssa{ss}a{sh}')
         clients[which].connection.send_message(call)
@@ -266,10 +268,20 @@ def turn(number):
 """,
 }
 
-# Until standard input ends. Others' processes are no part of the question: they take what the machine has left.
+# Until standard input ends. Others' processes are no part of the question: they take what the machine has left. Where
+# the kernel shares the processors between sessions first, nice(2) says nothing to another session.
 LOOP = r"""
 import itertools, resource
 os.nice(19)
+os.setsid()
+if os.path.exists('/proc/self/autogroup'):
+    while True:
+        try:
+            with open('/proc/self/autogroup', 'w') as file:
+                file.write('19')
+            break
+        except BlockingIOError:  # one user's in 100 ms
+            time.sleep(0.1)
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 CONNECTIONS = 1000
 print('up', flush=True)
@@ -279,16 +291,56 @@ for number in itertools.count():
     turn(number)
 """
 
+# Each kind of call in turn. `socket` is a process that does nothing but answer, and shows what waiting for the
+# processor takes; `daemon` is the bus answering by itself: one libdbus between two ends, as on the direct socket.
 LOOKUPS = r"""
-door, times = Door(DOOR), []
-for turn in range(COUNT):
-    begin = time.monotonic()
+near, far = socket.socketpair()
+if os.fork() == 0:
+    os.setsid()
+    near.close()
+    while data := far.recv(100):
+        far.send(data)
+    os._exit(0)
+far.close()
+bus, direct = Door(), Door('direct')
+def found(door):
     assert lookup(door) == 'secret'
-    times.append((time.monotonic() - begin) * 1e6)
-    time.sleep(0.0005)
-times.sort()
-answer([times[len(times) // 2], times[len(times) * 99 // 100]])
+def ask(name, interface, member):
+    bus.connection.call_blocking(name, '/org/freedesktop/DBus', interface, member, '', (), timeout=30)
+calls = {
+    'bus': lambda: found(bus),
+    'direct': lambda: found(direct),
+    'daemon': lambda: ask('org.freedesktop.DBus', 'org.freedesktop.DBus', 'GetId'),
+    'socket': lambda: near.send(b'x') and near.recv(100),
+    'control': lambda: ask(CONTROL, 'org.freedesktop.DBus.Peer', 'Ping'),
+}
+times = {name: [] for name in NAMES}
+for turn in range(COUNT):
+    for name in NAMES:
+        begin = time.monotonic()
+        calls[name]()
+        times[name].append((time.monotonic() - begin) * 1e6)
+        time.sleep(0.0005)
+for list_ in times.values():
+    list_.sort()
+answer({name: [list_[len(list_) // 2], list_[len(list_) * 99 // 100]] for name, list_ in times.items()})
 """
+
+# libdbus and nothing behind it: what any service on this bus is to its callers when it is flooded so.
+CONTROL = 'org.mastersecret1.Control'
+CONTROL_SERVICE = r"""
+import ctypes
+libdbus = ctypes.CDLL('libdbus-1.so.3')
+libdbus.dbus_bus_get_private.restype = ctypes.c_void_p
+bus = ctypes.c_void_p(libdbus.dbus_bus_get_private(1, None))
+assert libdbus.dbus_bus_request_name(bus, CONTROL.encode(), 4, None) == 1
+os.setsid()
+print('up', flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    libdbus.dbus_connection_read_write_dispatch(bus, 50)
+"""
+CONTROL_POLICY = f"""<busconfig><policy context="default">
+<allow own="{CONTROL}"/><allow send_destination="{CONTROL}"/></policy></busconfig>"""
 
 
 def held(world):
@@ -299,50 +351,133 @@ def held(world):
             len(os.listdir(world.path(f'/proc/{pid}/fd'))))
 
 
-def lookups(world, door, count):
-    return bus_client.run(world, f'DOOR, COUNT = {door!r}, {count}\n' + LOOKUPS, 'alice')
+def lookups(world, names, count):
+    return bus_client.run(world, f'NAMES, COUNT, CONTROL = {names!r}, {count}, {CONTROL!r}\n' + LOOKUPS, 'alice',
+                          timeout=600)
+
+
+@contextlib.contextmanager
+def flood(world, target='org.mastersecret1'):
+    """Four users at once; `target` is whom they call by the bus."""
+    processes = [attack(world, f'TARGET = {target!r}\n' + FLOODS[kind] + LOOP, user)
+                 for kind, user in zip(FLOODS, ('bob', 'erin', 'carol', 'dave'))]
+    try:
+        time.sleep(2)
+        yield
+    finally:
+        for process in processes:
+            end(process)
+
+
+@contextlib.contextmanager
+def control(world):
+    world.write('/etc/dbus-1/system.d/control.conf', CONTROL_POLICY)
+    world.run(['busctl', 'call', 'org.freedesktop.DBus', '/', 'org.freedesktop.DBus', 'ReloadConfig'])
+    process = attack(world, f'CONTROL = {CONTROL!r}\n' + CONTROL_SERVICE, 'root')
+    try:
+        yield
+    finally:
+        end(process)
+
+
+# What each door is held against where three times its idle figure is not reached: libdbus checks and copies the largest
+# message, 1 MB, in one go, and nobody else is served by that process meanwhile. So the bus itself answers as late as
+# that, and who is called through it stands behind such messages twice.
+FLOORS = {'bus': 'control', 'direct': 'daemon'}
+
+
+def judge(figures):
+    """figures[state][name]: p50 and p99 in microseconds."""
+    for state, rows in figures.items():
+        for name, (p50, p99) in rows.items():
+            print(f'{state:8} {name:8} p50 {p50:7.0f} us, p99 {p99:7.0f} us')
+    for door, floor in FLOORS.items():
+        idle, flooded = figures['idle'][door][1], figures['flooded'][door][1]
+        least = figures['flooded'][floor][1]
+        print(f'{door}: p99 {flooded / idle:.2f} x idle, {flooded / least:.2f} x {floor}')
+        assert flooded <= 3 * max(idle, least)
+
+
+def settled(world, before):
+    wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back', 30)
 
 
 def test_all_at_once(furnished):
     """Half messages and half authentications on a thousand connections, dear calls on two hundred, answers
-    that nobody reads, the largest messages and pipes without an end, by four users on both doors: another's lookups are answered,
-    the service's memory and descriptors stay bounded and come back. With MS_FLOOD_ROUNDS (make check-flood)
-    the 99th percentile is held against that of the pauses between."""
+    that nobody reads, the largest messages and pipes without an end, by four users on both doors: another's lookups are
+    answered, the service's memory and descriptors stay bounded and come back. With MS_FLOOD_ROUNDS (make check-flood)
+    the 99th percentile is held against that of the pauses between, and against floors under the same flood."""
     rounds = int(os.environ.get('MS_FLOOD_ROUNDS', 0))
+    names, count = (['bus', 'direct', 'daemon', 'socket'], 1000) if rounds else (['bus', 'direct'], 100)
     furnished.run('id erin >/dev/null 2>&1 || useradd erin')
     before = most = held(furnished)
-    figures = {(door, state): [] for door in ('bus', 'direct') for state in ('idle', 'flooded')}
-
-    def measure(state):
-        for door in ('bus', 'direct'):
-            figures[door, state].append(lookups(furnished, door, 1000 if rounds else 100))
+    columns = {'idle': [], 'flooded': []}
 
     for _ in range(rounds or 1):
-        measure('idle')
-        processes = [attack(furnished, FLOODS[kind] + LOOP, user)
-                     for kind, user in zip(FLOODS, ('bob', 'erin', 'carol', 'dave'))]
-        time.sleep(2)
-        measure('flooded')
-        most = tuple(map(max, most, held(furnished)))
-        for process in processes:
-            end(process)
-        wait_until(lambda: held(furnished)[1] <= before[1] + 2, 'the descriptors to come back', 30)
-        time.sleep(2 if rounds else 0)
+        columns['idle'].append(lookups(furnished, names, count))
+        with flood(furnished):
+            columns['flooded'].append(lookups(furnished, names, count))
+            most = tuple(map(max, most, held(furnished)))
+        settled(furnished, before)
+        if rounds:
+            with control(furnished), flood(furnished, CONTROL):
+                columns['flooded'][-1] |= lookups(furnished, ['control'], count)
+            settled(furnished, before)
     print(f'before {before}, most {most}, after {held(furnished)}')
+    figures = {state: {name: [statistics.median(column) for column in zip(*(row[name] for row in rows))]
+                       for name in rows[0]} for state, rows in columns.items()}
+    # Six busy processes for two processors, beside whatever else the machine does.
     for door in ('bus', 'direct'):
-        (idle50, idle99), (flooded50, flooded99) = (
-            [statistics.median(column) for column in zip(*figures[door, state])]
-            for state in ('idle', 'flooded'))
-        print(f'{door}: p50 {idle50:.0f} us idle, {flooded50:.0f} us flooded; '
-              f'p99 {idle99:.0f} us idle, {flooded99:.0f} us flooded: {flooded99 / idle99:.2f} x')
-        # Six busy processes for two processors, beside whatever else the machine does.
-        assert flooded50 < idle50 * 10 + 250000
-        assert not rounds or flooded99 <= 3 * idle99
+        assert figures['flooded'][door][0] < figures['idle'][door][0] * 10 + 250000
+    if rounds:
+        judge(figures)
     assert most[1] < 1000 * 17 + 4096
     # A sanitizer keeps what was freed. Four users' kilobytes-per-user, and as much for what libdbus keeps beside it.
     if not furnished.sanitized:
         assert most[0] < before[0] + 8 * 32768
         wait_until(lambda: held(furnished)[0] < before[0] + 8192, 'the memory to come back')
+
+
+def test_closing_takes_turns(furnished):
+    """To read and to close counts as the user's time, too: of hundreds of connections that end at once each turn of the
+    loop ends a few. Counted as system calls, since a busy machine does not change them."""
+    pid = furnished.service_pid()
+    process = attack(furnished, '''
+clients = [raw() for number in range(500)]
+print('up', flush=True)
+sys.stdin.read()
+''', 'bob')
+    before = held(furnished)[1]
+    strace = subprocess.Popen(furnished.command(
+        ['strace', '-qq', '-o', '/tmp/turns', '-p', str(pid), '-e', 'trace=close,epoll_wait,epoll_pwait']))
+    wait_until(lambda: 'TracerPid:\t0' not in furnished.read(f'/proc/{pid}/status'), 'strace to attach')
+    end(process)
+    wait_until(lambda: held(furnished)[1] <= before - 500, 'the connections to end')
+    furnished.run('kill $(pidof strace)')
+    strace.wait()
+    turns = furnished.read('/tmp/turns').split('epoll_')
+    closed = [turn.count('close(') for turn in turns]
+    assert sum(closed) >= 500
+    assert max(closed) < 100
+
+
+def test_largest_message_of_the_direct_socket(furnished):
+    """All values of a mapping fit; nobody waits for the check of more than that."""
+    code = '''
+def with_cursor(size):
+    return message(2, ROOT.encode(), b'org.mastersecret1.Applications', b'List', b'su',
+                   string(b'x' * size) + struct.pack('<I', 0))
+def outcome(size):
+    client = raw()
+    client.settimeout(20)
+    try:
+        client.sendall(with_cursor(size - len(with_cursor(3)) + 3))
+        return 'answered' if client.recv(1000) else 'closed'
+    except ConnectionError:
+        return 'closed'
+answer([outcome(384 * 1024), outcome(384 * 1024 + 4)])
+'''
+    assert bus_client.run(furnished, bus_client.RAW + code, 'bob') == ['answered', 'closed']
 
 
 def test_more_applications_than_fit_into_one_message(furnished):

@@ -42,7 +42,7 @@ def memory(world):
 
 
 @pytest.mark.parametrize('door', ('bus', 'direct'))
-def test_flood_that_is_never_read(furnished, door, record_property):
+def test_flood_that_is_never_read(furnished, door):
     alone, before = p50(furnished, door), memory(furnished)
     flood = '''
 calls = b''.join(message(i + 1, ROOT.encode(), b'org.freedesktop.DBus.Introspectable', b'Introspect')
@@ -70,14 +70,12 @@ print(ended)
         growth = memory(furnished) - before
     finally:
         ended = int(client.communicate()[0])
-    record_property('alone_us', alone * 1e6)
-    record_property('flooded_us', flooded * 1e6)
     print(f'{door}: p50 alone {alone * 1e6:.0f} us, flooded {flooded * 1e6:.0f} us, '
           f'memory +{growth} KiB, disconnected {ended} times')
     assert ended > 0
     assert client.returncode == 0
     # The two users share the service's time, not a queue; the ratio is make check-flood's, on a quiet machine.
-    assert flooded < 0.5
+    assert flooded < 1
     # A sanitized service keeps what it freed for a while.
     assert growth < 16 * 1024 or 'MS_DAEMON' in os.environ
 
@@ -89,8 +87,8 @@ slow = raw(authenticate=False)
 slow.sendall(b'\\0AUTH EXTER')
 door = Door('direct')
 begin = time.monotonic()
-answer([lookup(door), all(gone(client, 20) for client in silent + [slow]),
-        time.monotonic() - begin < 20, lookup(door)])
+answer([lookup(door), all(gone(client, 60) for client in silent + [slow]),
+        time.monotonic() - begin < 60, lookup(door)])
 ''', 'alice') == ['secret', True, True, 'secret']
 
 
@@ -100,22 +98,22 @@ def test_too_many_connections_of_one_user(furnished):
     assert bus_client.run(furnished, bus_client.RAW + '''
 clients = [raw(authenticate=False) for i in range(20)]
 late = raw(authenticate=False)
-answer(gone(late, 2))
+answer(gone(late, 30))
 ''', 'bob') is True
     assert bus_client.run(furnished, "answer(lookup(Door('direct')))", 'alice') == 'secret'
 
 
 def test_limit_of_calls_holds_for_wrong_ones_too(furnished):
     """Else a flood of messages with wrong arguments would fill the audit."""
-    furnished.write(furnished.config, '[limits]\nrequests-per-second = 50\n')
+    furnished.write(furnished.config, '[limits]\nrequests-per-second = 10\n')
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
-    before = len(furnished.audit())
+    before = len(furnished.whole_audit())
     results = bus_client.run(furnished, '''
 answer([door.attempt(ROOT, 'Credentials', 'Lookup', 's', 'erp')
         for door in map(Door, DOORS) for turn in range(200)])
 ''', 'bob')
     assert {'InvalidArgs', 'LimitsExceeded'} == set(results)
-    assert len(furnished.audit()) - before < 300
+    assert len(furnished.whole_audit()) - before < 300
 
 
 def test_rubbish(furnished):
@@ -123,11 +121,11 @@ def test_rubbish(furnished):
 def refused(data):
     client = raw()
     client.sendall(data)
-    return gone(client, 3)
+    return gone(client, 30)
 def answers(data):
     client = raw()
     client.sendall(data)
-    client.settimeout(3)
+    client.settimeout(30)
     return client.recv(1000)[1]  # 2 = a reply, 3 = an error
 peer = b'org.freedesktop.DBus.Peer'
 assert answers(message(1, ROOT.encode(), peer, b'Ping')) == 2
@@ -184,7 +182,7 @@ except dbus.DBusException:
     for _ in range(50):
         writer.stdout.readline()
     furnished.kill_service(signal_name)
-    acknowledged = int(writer.communicate(timeout=30)[0].split()[-1])
+    acknowledged = int(writer.communicate(timeout=60)[0].split()[-1])
     furnished.start_service()
     stored = bus_client.run(furnished, '''
 mapping = Door().call(ERP, 'Application', 'ShowMapping', 's', '')
@@ -223,7 +221,7 @@ def test_every_use_is_audited_with_both_names(furnished):
     bus_client.run(furnished, '''
 door = Door()
 answer([lookup(door, 'alice'), verify(door, b'wrong', 'alice')])''', 'dave')
-    lines = furnished.audit()
+    lines = furnished.whole_audit()
     for word in ('lookup', 'verify'):
         line = [text for text in lines if f' {word} ' in text][-1]
         assert 'application="erp"' in line and 'user="alice"' in line and 'AccessDenied' in line

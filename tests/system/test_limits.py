@@ -54,12 +54,12 @@ def background(world, code, user='bob'):
 
 def end(process):
     process.stdin.close()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     process.stdout.close()
 
 
 def comes_back(world, before, kilobytes=8192):
-    wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back', 20)
+    wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back')
     after = held(world)
     print(f'before {before}, after {after}')
     # A sanitizer keeps what was freed.
@@ -160,26 +160,28 @@ sys.stdin.read()
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 def test_guesses_are_limited_for_caller_and_user(furnished, door):
     """For each caller and user alone; the right answer does not open what is shut, and time does."""
-    furnished.write(furnished.config, '[limits]\nverify-failures = 5\nverify-per-minute = 120\n')
+    furnished.write(furnished.config, '[limits]\nverify-failures = 5\nverify-per-minute = 30\n')
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
     user, other = ('alice', 'bob') if door == 'bus' else ('bob', 'alice')
     assert bus_client.run(furnished, f'''
 door = Door({door!r})
 guesses = [verify(door, b'guess', {user!r}) for turn in range(12)]
 shut = [verify(door, b'secret', {user!r}), verify(door, b'secret', {other!r})]
-time.sleep(1.5)
-answer([guesses[:5], guesses[9:], shut, verify(door, b'secret', {user!r})])
+end = time.monotonic() + 30
+while (opened := verify(door, b'secret', {user!r})) == 'LimitsExceeded' and time.monotonic() < end:
+    time.sleep(0.5)
+answer([guesses[:5], guesses[9:], shut, opened])
 ''') == [[False] * 5, ['LimitsExceeded'] * 3, ['LimitsExceeded', True], True]
     # The user is not shut out by it.
     assert bus_client.run(furnished, f"answer(verify(Door({door!r}), b'secret'))", user) is True
     # A new connection is no new caller.
-    assert bus_client.run(furnished, f'''
+    assert bus_client.run(furnished, '''
 answer([verify(Door(DOORS[turn % 2]), b'guess') for turn in range(12)][-1])''',
                           user) == 'LimitsExceeded'
 
 
 def test_requests_per_second(furnished):
-    furnished.write(furnished.config, '[limits]\nrequests-per-second = 50\n')
+    furnished.write(furnished.config, '[limits]\nrequests-per-second = 10\n')
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
     try:
         assert bus_client.run(furnished, '''

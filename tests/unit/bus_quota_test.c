@@ -148,14 +148,14 @@ static void test_turns(void **state)
     assert_true(quota_has_share(quota, ALICE)); /* never seen */
     assert_int_equal(quota_call_begin(quota, ALICE, 0, 0), 0);
     assert_int_equal(quota_call_begin(quota, BOB, 0, 0), 0);
-    quota_spend(quota, ALICE, 150000);
+    quota_spend(quota, ALICE, 75000);
     assert_true(quota_has_share(quota, ALICE));
-    quota_spend(quota, ALICE, 50000);
+    quota_spend(quota, ALICE, 25000);
     assert_false(quota_has_share(quota, ALICE));
     assert_true(quota_has_share(quota, BOB));
     quota_turn(quota);
     assert_true(quota_has_share(quota, ALICE));
-    quota_spend(quota, ALICE, 150000); /* what was spent before is past */
+    quota_spend(quota, ALICE, 75000); /* what was spent before is past */
     assert_true(quota_has_share(quota, ALICE));
     quota_wait_begin(quota, ALICE);
     assert_true(quota_has_waiting(quota, ALICE));
@@ -186,13 +186,19 @@ static void test_requests_per_second(void **state)
     assert_int_equal(calls_until_refused(quota, ALICE, 60000), 100); /* never more than a second's */
 }
 
-static unsigned told_of(struct quota *quota, uid_t uid, unsigned refusals, uint64_t now_ms)
+static unsigned events_told_of(struct quota *quota, uid_t uid, enum quota_event event,
+                               unsigned events, uint64_t now_ms)
 {
     unsigned told = 0;
 
-    for (unsigned i = 0; i < refusals; i++)
-        told += quota_refusal_told(quota, uid, now_ms);
+    for (unsigned i = 0; i < events; i++)
+        told += quota_event_told(quota, uid, event, now_ms);
     return told;
+}
+
+static unsigned told_of(struct quota *quota, uid_t uid, unsigned refusals, uint64_t now_ms)
+{
+    return events_told_of(quota, uid, QUOTA_REFUSAL, refusals, now_ms);
 }
 
 static struct {
@@ -233,6 +239,10 @@ static void test_refusals_told(void **state)
     assert_int_equal(left_out.lines, 0);
     assert_int_equal(told_of(quota, ALICE, 1000, 3000), 20);
     assert_int_equal(told_of(quota, ALICE, 1000, 100000), 100);
+    assert_int_equal(events_told_of(quota, ALICE, QUOTA_AGENT_USE, 2000, 100000), 1000);
+    assert_int_equal(events_told_of(quota, ALICE, QUOTA_AGENT_USE, 2000, 101000), 100);
+    take_left_out(quota);
+    assert_int_equal(left_out.count, 980 + 900 + 1000 + 1900);
 }
 
 /* Together they have a budget, too, and few lines say what was left out. */

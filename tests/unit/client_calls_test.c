@@ -19,41 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fixture {
-    struct fake_service service;
-    struct mastersecret *context;
-};
-
-static int start(void **state, enum fake_mode mode)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    fake_service_start(&fixture->service, mode);
-    assert_int_equal(mastersecret_new(&fixture->context), MASTERSECRET_OK);
-    assert_int_equal(mastersecret_set_address(fixture->context, fixture->service.address),
-                     MASTERSECRET_OK);
-    *state = fixture;
-    return 0;
-}
-
 static int set_up(void **state)
 {
-    return start(state, FAKE_ANSWERS);
+    return fixture_start(state, FAKE_ANSWERS);
 }
 
 static int set_up_failing(void **state)
 {
-    return start(state, FAKE_FAILS);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-
-    mastersecret_free(fixture->context);
-    fake_service_stop(&fixture->service);
-    free(fixture);
-    return 0;
+    return fixture_start(state, FAKE_FAILS);
 }
 
 static void test_error_texts(void **state)
@@ -374,7 +347,7 @@ static void test_free_of_null(void **state)
     mastersecret_mappings_free(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_end)
 
 int main(void)
 {
@@ -384,7 +357,7 @@ int main(void)
         TEST(test_lookup_all_fields),
         TEST(test_lookup_plain_only),
         TEST(test_refusals_carry_the_text),
-        cmocka_unit_test_setup_teardown(test_error_of_the_service, set_up_failing, tear_down),
+        cmocka_unit_test_setup_teardown(test_error_of_the_service, set_up_failing, fixture_end),
         TEST(test_verify),
         TEST(test_set),
         TEST(test_too_many_masked_fields),

@@ -30,31 +30,13 @@ enum {
     PATIENCE_MS = 20000,
 };
 
-struct fixture {
-    struct fake_service service;
-    struct mastersecret *context;
-};
-
 static int start(void **state, enum fake_mode mode)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct fixture *fixture;
 
-    fake_service_start(&fixture->service, mode);
-    assert_int_equal(mastersecret_new(&fixture->context), MASTERSECRET_OK);
+    fixture_start(state, mode);
+    fixture = *state;
     mastersecret_set_timeout(fixture->context, TIMEOUT_MS);
-    assert_int_equal(mastersecret_set_address(fixture->context, fixture->service.address),
-                     MASTERSECRET_OK);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-
-    mastersecret_free(fixture->context);
-    fake_service_stop(&fixture->service);
-    free(fixture);
     return 0;
 }
 
@@ -149,17 +131,17 @@ static void on_alarm(int number)
 static void test_stopped_under_a_timer(void **state)
 {
     struct fixture *fixture = *state;
-    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART }, before;
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
     struct itimerval timer = { { 0, 7000 }, { 0, 7000 } };
 
-    sigaction(SIGALRM, &action, &before);
+    sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &timer, NULL);
     assert_soon(fixture, MASTERSECRET_OK);
     kill(fixture->service.pid, SIGSTOP);
     assert_late(fixture, lookup, MASTERSECRET_TIMED_OUT);
     timer = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+    /* The handler stays: the last signal may be on its way still. */
     setitimer(ITIMER_REAL, &timer, NULL);
-    sigaction(SIGALRM, &before, NULL);
 }
 
 static int start_full(void **state)
@@ -358,7 +340,7 @@ static void test_address_list(void **state)
     assert_soon(fixture, MASTERSECRET_OK);
 }
 
-#define TEST(name, start) cmocka_unit_test_setup_teardown(name, start, tear_down)
+#define TEST(name, start) cmocka_unit_test_setup_teardown(name, start, fixture_end)
 
 int main(void)
 {

@@ -417,25 +417,42 @@ static void flip_in_view(const struct domain *domain, const char *name, size_t l
     assert_int_equal(close(fd), 0);
 }
 
-/* A record changed in the view behind our back: the verification after the start finds it, the view
- * is built again while the service runs, and the value is the journal's. */
+/* Started with a record of alice's that was changed in the view behind our back. */
+static void setup_with_an_altered_view(struct domain *domain)
+{
+    const struct application *erp;
+
+    domain_setup_ready(domain);
+    erp = domain_create(domain, "erp", APPLICATION_INDIVIDUAL);
+    assert_int_equal(domain_set(domain, erp, "user:alice", "ALICE", "new"), 0);
+    domain_stop(domain);
+    flip_in_view(domain, "ualice", 6);
+    domain_start(domain);
+}
+
+static void assert_value_of_the_journal(struct domain *domain)
+{
+    struct failure failure;
+    struct mapping *mapping;
+
+    assert_int_equal(realm_state(domain->realm), REALM_READY);
+    assert_int_equal(application_set_load(domain->set, &failure), 0);
+    mapping = domain_get(domain, application_set_find(domain->set, "erp"), "user:alice");
+    assert_memory_equal(mapping->values[0].bytes, "new", 3);
+    mapping_free(mapping);
+}
+
+/* The verification after the start finds it, the view is built again while the service runs, and the value is
+ * the journal's. */
 static void test_altered_view(void **state)
 {
-    const struct account_name alice = account_of("user:alice");
     const uint64_t end = uv_hrtime() + 60 * (uint64_t)1000000000;
-    const struct application *erp;
     struct result result;
-    struct mapping *mapping;
     struct failure failure;
     struct domain domain;
 
     (void)state;
-    domain_setup_ready(&domain);
-    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
-    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), 0);
-    domain_stop(&domain);
-    flip_in_view(&domain, "ualice", 6);
-    domain_start(&domain);
+    setup_with_an_altered_view(&domain);
     /* What is damaged may be found as soon as it is open: then it is being built again, never "damaged". */
     assert_int_equal(unseal(&domain, NULL, &result), ERROR_NONE);
     while (!domain.events[LOG_EVENT_VIEW_REBUILT]) {
@@ -447,12 +464,7 @@ static void test_altered_view(void **state)
     }
     assert_int_equal(domain.events[LOG_EVENT_VIEW_DAMAGED], 1);
     assert_int_equal(domain.events[LOG_EVENT_VIEW_REBUILT], 1);
-    assert_int_equal(realm_state(domain.realm), REALM_READY);
-    assert_int_equal(application_set_load(domain.set, &failure), 0);
-    erp = application_set_find(domain.set, "erp");
-    assert_int_equal(mapping_get(domain.realm, erp, &alice, &mapping, &failure), 0);
-    assert_memory_equal(mapping->values[0].bytes, "new", 3);
-    mapping_free(mapping);
+    assert_value_of_the_journal(&domain);
     domain_teardown(&domain);
 }
 
@@ -460,19 +472,12 @@ static void test_altered_view(void **state)
  * is there when it can be. */
 static void test_view_built_later(void **state)
 {
-    const struct application *erp;
     struct result result;
-    struct mapping *mapping;
     struct failure failure;
     struct domain domain;
 
     (void)state;
-    domain_setup_ready(&domain);
-    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
-    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), 0);
-    domain_stop(&domain);
-    flip_in_view(&domain, "ualice", 6);
-    domain_start(&domain);
+    setup_with_an_altered_view(&domain);
     disk_fails = true; /* a start with a clean view needs no sync, a rebuild does */
     assert_int_equal(unseal(&domain, NULL, &result), ERROR_NONE);
     domain_await(&domain, &domain.events[LOG_EVENT_DAMAGED], 1);
@@ -482,11 +487,7 @@ static void test_view_built_later(void **state)
     assert_int_equal(realm_check_readable(domain.realm, &failure), ERROR_REBUILDING);
     disk_fails = false;
     domain_await(&domain, &domain.events[LOG_EVENT_VIEW_REBUILT], 1);
-    assert_int_equal(realm_state(domain.realm), REALM_READY);
-    assert_int_equal(application_set_load(domain.set, &failure), 0);
-    mapping = domain_get(&domain, application_set_find(domain.set, "erp"), "user:alice");
-    assert_memory_equal(mapping->values[0].bytes, "new", 3);
-    mapping_free(mapping);
+    assert_value_of_the_journal(&domain);
     domain_teardown(&domain);
 }
 
@@ -554,17 +555,11 @@ static void test_loaded_from_a_new_view(void **state)
 /* The same after a view that was wrong while the service ran: tried again until it can be. */
 static void test_not_loaded_after_a_rebuild(void **state)
 {
-    const struct application *erp;
     struct failure failure;
     struct domain domain;
 
     (void)state;
-    domain_setup_ready(&domain);
-    erp = domain_create(&domain, "erp", APPLICATION_INDIVIDUAL);
-    assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", "new"), 0);
-    domain_stop(&domain);
-    flip_in_view(&domain, "ualice", 6);
-    domain_start(&domain);
+    setup_with_an_altered_view(&domain);
     domain_unseal(&domain);
     memset(domain.states, 0, sizeof(domain.states));
     domain.load_fails = true;

@@ -2,7 +2,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/fake_service.h"
 
+#include "client/mastersecret.h"
 #include "common/names.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above. */
+#include <cmocka.h>
 
 #include <dbus/dbus.h>
 #include <errno.h>
@@ -10,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -460,4 +469,29 @@ void fake_service_stop(struct fake_service *service)
     snprintf(path, sizeof(path), "%s/socket", service->folder);
     unlink(path);
     rmdir(service->folder);
+}
+
+/* ---- The fixture ---- */
+
+int fixture_start(void **state, enum fake_mode mode)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert_non_null(fixture);
+    fake_service_start(&fixture->service, mode);
+    assert_int_equal(mastersecret_new(&fixture->context), MASTERSECRET_OK);
+    assert_int_equal(mastersecret_set_address(fixture->context, fixture->service.address),
+                     MASTERSECRET_OK);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_end(void **state)
+{
+    struct fixture *fixture = *state;
+
+    mastersecret_free(fixture->context);
+    fake_service_stop(&fixture->service);
+    free(fixture);
+    return 0;
 }

@@ -35,4 +35,13 @@ void fake_service_restart(struct fake_service *service, enum fake_mode mode);
 void fake_service_kill(struct fake_service *service);
 void fake_service_stop(struct fake_service *service);
 
+/* Such a service, and a client that asks it: what a test is set up with and torn down by. */
+struct fixture {
+    struct fake_service service;
+    struct mastersecret *context;
+};
+
+int fixture_start(void **state, enum fake_mode mode);
+int fixture_end(void **state);
+
 #endif

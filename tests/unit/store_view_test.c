@@ -337,7 +337,9 @@ static int fill_bulk(struct store *store)
 /* Not "Bad message": who reads it must know that there is no room. */
 static void test_a_full_disk_is_named(void **state)
 {
-    for (rlim_t size = 0; size < 1024 * 1024; size += 37 * 4096)
+    enum { STEP = 37 * 4096 }; /* none at all is left out: GDBM does not free what it began */
+
+    for (rlim_t size = STEP; size < 1024 * 1024; size += STEP)
         assert_int_equal(with_files_up_to(size, fill_bulk, *state), -EFBIG);
     assert_int_equal(with_files_up_to(RLIM_INFINITY, fill_bulk, *state), 0);
 }
