@@ -26,5 +26,6 @@ dbus_service_libservice_la_SOURCES += \
     %D%/realm.c \
     %D%/realm.h \
     %D%/realm_internal.h \
+    %D%/realm_job.c \
     %D%/realm_outcome.c \
     %D%/realm_record.c

@@ -192,23 +192,36 @@ static void on_timer_closed(uv_handle_t *handle)
         done(userdata);
 }
 
+static void drop_keys(struct realm *realm)
+{
+    keyring_free(STEAL(realm->log_keyring));
+    keyring_free(STEAL(realm->keyring));
+}
+
 static void close_keyring(void *userdata)
 {
     struct realm *realm = userdata;
     void *timer = &realm->timer;
 
     on_timer(timer); /* whoever waits is told now that the realm is sealed */
-    keyring_free(STEAL(realm->keyring));
+    drop_keys(realm);
     uv_close(timer, on_timer_closed);
 }
 
-static void close_begin(struct realm *realm)
+static void close_log(void *userdata)
 {
+    struct realm *realm = userdata;
+
     realm->state = realm->state == REALM_UNCONFIGURED ? REALM_UNCONFIGURED : REALM_SEALED;
     if (realm->log)
         log_close(STEAL(realm->log), close_keyring, realm);
     else
         close_keyring(realm);
+}
+
+static void close_begin(struct realm *realm)
+{
+    realm_jobs_wait(realm, close_log, realm);
 }
 
 void realm_close(struct realm *realm, void (*done)(void *userdata), void *userdata)
@@ -288,7 +301,7 @@ static void log_hash(void *userdata, const struct iovec *parts, size_t count, ui
 {
     const struct realm *realm = userdata;
 
-    keyring_log_hash(realm->keyring, parts, count, ret_hash);
+    keyring_log_hash(realm->log_keyring, parts, count, ret_hash);
 }
 
 static void log_random(void *userdata, uint8_t *ret_bytes, size_t length)
@@ -350,7 +363,7 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
 
     realm->view_damaged = false; /* without a key there is nothing to build it from */
     set_state(realm, REALM_SEALED);
-    keyring_free(STEAL(realm->keyring));
+    drop_keys(realm);
     /* Nobody asked for it to be built again: only the audit can tell why it was not. */
     if (!task->done && !realm->closing)
         on_log_event(realm, LOG_EVENT_DAMAGED, reason->text);
@@ -437,6 +450,8 @@ static void journal_begin(void *userdata)
     struct failure failure;
     int r;
 
+    keyring_free(realm->log_keyring);
+    realm->log_keyring = keyring_ref(realm->keyring);
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
     realm->view_damaged = false;
@@ -687,7 +702,7 @@ int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done
     return r;
 }
 
-static void on_log_closed(void *userdata)
+static void on_sealed(void *userdata)
 {
     struct realm_task *task = userdata;
     struct failure failure = {.code = ERROR_NONE};
@@ -695,8 +710,16 @@ static void on_log_closed(void *userdata)
     /* What the log said of the view in its last turns: without the keys it cannot be built again now, and
      * the next opening does it. */
     task->realm->view_damaged = false;
-    keyring_free(STEAL(task->realm->keyring));
+    drop_keys(task->realm);
     task_end(task, &failure);
+}
+
+/* Sealed is said when no worker has the keys any more. */
+static void on_log_closed(void *userdata)
+{
+    struct realm_task *task = userdata;
+
+    realm_jobs_wait(task->realm, on_sealed, task);
 }
 
 int realm_seal(struct realm *realm, realm_done done, void *userdata, struct failure *failure)

@@ -81,6 +81,16 @@ int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done
 int realm_seal(struct realm *realm, realm_done done, void *userdata,
                struct failure *failure) MUST_CHECK;
 
+/* Work with the open keyring: changes of it, backups. Jobs run one after the other, `run` on a worker, with
+ * the keyring as the job before left it (borrowed until it returns; with keyring_ref() longer). A changed
+ * copy that is on the disk already, put into *ret_keyring, becomes the open one. 0, an error code, or
+ * -errno; then `done` on the loop, never from within. A job that has begun ends though the realm be sealed
+ * meanwhile; one that has not is refused. 0 when taken, else the error. */
+typedef int (*realm_job_run)(void *userdata, struct keyring *keyring, struct keyring **ret_keyring,
+                             struct failure *failure);
+int realm_job(struct realm *realm, realm_job_run run, realm_done done, void *userdata,
+              struct failure *failure) MUST_CHECK;
+
 /* Records, opened. */
 struct realm_record {
     uint64_t revision; /* 0 = absent (never written, or a tombstone): then value is NULL */

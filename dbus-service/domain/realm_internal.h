@@ -10,11 +10,13 @@
 
 struct realm_task;
 struct realm_waiter;
+struct realm_job;
 
 struct realm {
     struct realm_options options;
     enum realm_state state;
-    struct keyring *keyring;
+    struct keyring *keyring; /* replaced, never changed: whoever keeps it takes a reference */
+    struct keyring *log_keyring; /* the log's threads' own, as long as it is open; its hash key stays */
     struct log *log;
     enum slot_kind slot_used;
     bool storage_failed; /* the log has said so, maybe before it was handed over */
@@ -23,6 +25,10 @@ struct realm {
     uint64_t progress_began; /* uv_hrtime() */
     struct realm_task *task; /* generate, unseal or seal under way: one at a time */
     size_t appends;          /* under way */
+    struct realm_job *job;   /* under way, and those behind it */
+    struct realm_job *jobs;
+    void (*jobs_idle)(void *userdata);
+    void *jobs_userdata;
     struct realm_waiter *waiters;
     uv_timer_t timer;
     bool view_damaged; /* the log is to be opened anew */
@@ -41,6 +47,10 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
  * after a conflict with it. 0 or -ENOMEM. */
 int realm_retry_later(struct realm *realm, void (*retry)(void *userdata),
                       void *userdata) MUST_CHECK;
+/* Calls `idle` when the job under way has ended; one waiter. Of those behind it none begins if the realm is
+ * sealed or closing. */
+void realm_jobs_wait(struct realm *realm, void (*idle)(void *userdata), void *userdata);
+
 /* An append ended. */
 void realm_settled(struct realm *realm);
 

@@ -128,7 +128,10 @@ int keyring_slots(int folder_fd, unsigned *ret_mask) MUST_CHECK;
 int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyring **ret_keyring,
                  enum slot_kind *ret_used) MUST_CHECK;
 
-/* Wipes every key. NULL is legal. */
+/* Workers read a keyring while the loop may already have another: each holds a reference. Any
+ * thread; returns the keyring. */
+struct keyring *keyring_ref(struct keyring *keyring);
+/* Gives a reference back; with the last one every key is wiped. Any thread; NULL is legal. */
 void keyring_free(struct keyring *keyring);
 
 /* Facts; none is secret. */

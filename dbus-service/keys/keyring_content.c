@@ -53,6 +53,7 @@ int keyring_alloc(size_t count, struct keyring **ret_keyring)
     keyring = calloc(1, sizeof(*keyring) + count * sizeof(keyring->generations[0]));
     if (!keyring)
         return -ENOMEM;
+    atomic_init(&keyring->references, 1);
     r = key_pool_new(sizeof(struct realm_keys) + count * sizeof(struct generation_keys),
                      &keyring->pool);
     if (r < 0)
@@ -64,9 +65,15 @@ int keyring_alloc(size_t count, struct keyring **ret_keyring)
     return 0;
 }
 
+struct keyring *keyring_ref(struct keyring *keyring)
+{
+    atomic_fetch_add(&keyring->references, 1);
+    return keyring;
+}
+
 void keyring_free(struct keyring *keyring)
 {
-    if (!keyring)
+    if (!keyring || atomic_fetch_sub(&keyring->references, 1) > 1)
         return;
     key_pool_free(keyring->pool);
     free(keyring);

@@ -10,6 +10,8 @@
 #include "dbus-service/keys/key.h"
 #include "dbus-service/keys/keyring.h"
 
+#include <stdatomic.h>
+
 #define SIGNING_SECRET_SIZE 64
 
 /* In the pool, one for each generation; the subkeys are derived once, when the keyring is made. */
@@ -34,6 +36,7 @@ struct generation {
 };
 
 struct keyring {
+    atomic_uint references;
     uint8_t realm[REALM_ID_SIZE];
     uint64_t epoch;
     uint32_t active; /* number of a generation below */
