@@ -112,7 +112,27 @@ enum {
     X(TIMED_OUT, "TimedOut", 7, "the service did not answer in time",                              \
       "retry, or raise the time-out; if it stays so, run: systemctl status mastersecretd")         \
     X(ALREADY_UNSEALED, "AlreadyUnsealed", 6, "the service is not sealed",                         \
-      "see: mastersecret status")
+      "see: mastersecret status")                                                                  \
+    X(SLOT_NOT_FOUND, "SlotNotFound", 4, "the keyring has no such slot",                           \
+      "see: mastersecret secret slot list")                                                        \
+    X(LAST_SLOT, "LastSlot", 5, "no other slot could open the keyring",                            \
+      "add another first: mastersecret secret slot add KIND")                                      \
+    X(BAD_SHARE, "BadShare", 10, "a share is mistyped, or none of this keyring",                   \
+      "enter it again as it was printed")                                                          \
+    X(RECIPIENT_EXISTS, "RecipientExists", 5, "a recipient of that name or public key exists",     \
+      "see: mastersecret secret recipient list")                                                   \
+    X(RECIPIENT_NOT_FOUND, "RecipientNotFound", 4, "no such recipient",                            \
+      "see: mastersecret secret recipient list")                                                   \
+    X(NO_RECIPIENTS, "NoRecipients", 6, "there is nobody to whom a backup could be sealed",        \
+      "run: mastersecret secret recipient add NAME PUBLIC; or give a passphrase")                  \
+    X(OTHER_REALM, "OtherRealm", 5, "it belongs to another realm",                                 \
+      "give the file of this realm; see: mastersecret secret backup inspect FILE")                 \
+    X(RECORDS_UNREADABLE, "RecordsUnreadable", 5, "records would be unreadable afterwards",        \
+      "use a newer backup, or accept the loss of as many as the message says")                     \
+    X(ROTATION_RUNNING, "RotationRunning", 6, "a rotation is under way",                           \
+      "wait for its end; see: mastersecret status")                                                \
+    X(NOT_EMPTY, "NotEmpty", 5, "the service holds records already",                               \
+      "import into an empty state folder")
 
 enum error_code {
     ERROR_NONE = 0,

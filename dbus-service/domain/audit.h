@@ -23,9 +23,17 @@
     X(104, STORAGE, "storage", AUDIT_ADMINISTRATION)                                               \
     X(105, BUS, "bus", AUDIT_ADMINISTRATION)                                                       \
     X(106, LEFT_OUT, "left-out", AUDIT_ADMINISTRATION)                                             \
+    X(107, BACKUP_DUE, "backup-due", AUDIT_ADMINISTRATION)                                         \
     X(110, GENERATE, "generate", AUDIT_ADMINISTRATION)                                             \
     X(111, SEAL, "seal", AUDIT_ADMINISTRATION)                                                     \
     X(112, UNSEAL, "unseal", AUDIT_ADMINISTRATION)                                                 \
+    X(113, BACKUP, "backup", AUDIT_ADMINISTRATION)                                                 \
+    X(114, RESTORE, "restore", AUDIT_ADMINISTRATION)                                               \
+    X(115, ROTATE, "rotate", AUDIT_ADMINISTRATION)                                                 \
+    X(116, SLOT, "slot", AUDIT_ADMINISTRATION)                                                     \
+    X(117, RECIPIENT, "recipient", AUDIT_ADMINISTRATION)                                           \
+    X(118, EXPORT, "export", AUDIT_ADMINISTRATION)                                                 \
+    X(119, IMPORT, "import", AUDIT_ADMINISTRATION)                                                 \
     X(120, APPLICATION_CREATE, "application-create", AUDIT_ADMINISTRATION)                         \
     X(121, APPLICATION_UPDATE, "application-update", AUDIT_ADMINISTRATION)                         \
     X(122, APPLICATION_ENABLE, "application-enable", AUDIT_ADMINISTRATION)                         \

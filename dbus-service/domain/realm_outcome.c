@@ -108,28 +108,26 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
     case KEYRING_NOT_A_BACKUP:
         return failure_of(failure, ERROR_BAD_DESCRIPTOR, "the file is no backup of a master secret");
     case KEYRING_OTHER_REALM:
-        return failure_of(failure, ERROR_CONFLICT, "it is one of another realm");
+        return failure_of(failure, ERROR_OTHER_REALM, NULL);
     case KEYRING_KEYS_DIFFER:
         return failure_of(failure, ERROR_CONFLICT,
                           "the backup is one of this realm, but its keys are not this keyring's");
     case KEYRING_RECIPIENT_EXISTS:
-        return failure_of(failure, ERROR_CONFLICT,
-                          "there is a recipient of that name, or with that public key");
+        return failure_of(failure, ERROR_RECIPIENT_EXISTS, NULL);
     case KEYRING_RECIPIENT_NOT_FOUND:
-        return failure_of(failure, ERROR_INVALID_ARGUMENT, "there is no recipient of that name");
+        return failure_of(failure, ERROR_RECIPIENT_NOT_FOUND, NULL);
     case KEYRING_FULL:
         return failure_set(failure, ERROR_TOO_LARGE,
                            "a keyring has at most %d generations, %d recipients and %d slots",
                            GENERATIONS_MAX, RECIPIENTS_MAX, SLOTS_MAX);
     case KEYRING_LAST_SLOT:
-        return failure_of(failure, ERROR_CONFLICT,
-                          "no other slot could open the keyring then; add one first");
+        return failure_of(failure, ERROR_LAST_SLOT, NULL);
     case KEYRING_SLOT_NOT_FOUND:
-        return failure_of(failure, ERROR_INVALID_ARGUMENT, "there is no slot of that number");
+        return failure_of(failure, ERROR_SLOT_NOT_FOUND, NULL);
     case KEYRING_BAD_SHARE:
-        return failure_of(failure, ERROR_INVALID_ARGUMENT, "a share is mistyped");
+        return failure_of(failure, ERROR_BAD_SHARE, "the share is mistyped, cut off, or none");
     case KEYRING_SHARES_DIFFER:
-        return failure_of(failure, ERROR_CONFLICT,
+        return failure_of(failure, ERROR_BAD_SHARE,
                           "the share is not of this slot, or was not made with the others");
     }
     return failure_of(failure, ERROR_STORAGE_FAILED, NULL);
