@@ -23,7 +23,7 @@ noinst_LTLIBRARIES += %D%/libcommon.la
 # Links libsodium: for the service and the command line only.
 noinst_LTLIBRARIES += %D%/librecipient.la
 %C%_librecipient_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
-%C%_librecipient_la_LIBADD = %D%/libcommon.la $(SODIUM_LIBS)
+%C%_librecipient_la_LIBADD = $(SODIUM_LIBS)
 %C%_librecipient_la_SOURCES = \
     %D%/recipient_key.c \
     %D%/recipient_key.h

@@ -86,13 +86,15 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 
 # dbus-service/keys
-unit_tests += %D%/unit/keys_content_test \
+unit_tests += %D%/unit/keys_backup_test \
+    %D%/unit/keys_content_test \
     %D%/unit/keys_fixture_test \
     %D%/unit/keys_generate_test \
     %D%/unit/keys_keyring_test \
     %D%/unit/keys_pool_test \
     %D%/unit/keys_record_test \
     %D%/unit/keys_shares_test
+%C%_unit_keys_backup_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash,--wrap=pread
 %C%_unit_keys_generate_test_LDFLAGS = $(AM_LDFLAGS) \
     -Wl,--wrap=calloc,--wrap=crypto_pwhash,--wrap=fchmod,--wrap=fsync,--wrap=malloc \
     -Wl,--wrap=pread,--wrap=pwrite,--wrap=renameat2

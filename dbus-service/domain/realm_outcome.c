@@ -116,6 +116,8 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
         return failure_of(failure, ERROR_RECIPIENT_EXISTS, NULL);
     case KEYRING_RECIPIENT_NOT_FOUND:
         return failure_of(failure, ERROR_RECIPIENT_NOT_FOUND, NULL);
+    case KEYRING_NO_RECIPIENTS:
+        return failure_of(failure, ERROR_NO_RECIPIENTS, NULL);
     case KEYRING_FULL:
         return failure_set(failure, ERROR_TOO_LARGE,
                            "a keyring has at most %d generations, %d recipients and %d slots",

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,71 +34,198 @@ void backup_discard(int fd)
         (void)!fsync(fd);
 }
 
-int backup_read(int fd, const struct secret *passphrase, struct keyring **ret_keyring)
+/* Reading */
+
+/* The file borrows from the bytes. */
+static int load(int fd, struct secret **ret_bytes, struct backup_file *ret_file)
 {
-    CLEANUP_SECRET struct secret *bytes = NULL;
-    struct backup_file file;
-    int r = durable_file_read(fd, BACKUP_FILE_MAX + 1, &bytes);
+    int r = durable_file_read(fd, BACKUP_FILE_MAX + 1, ret_bytes);
 
     if (r < 0)
         return r;
-    r = backup_file_parse(bytes->bytes, bytes->length, &file);
-    if (r != KEYRING_DONE)
-        return r;
-    return backup_file_unseal(&file, passphrase, ret_keyring);
+    r = backup_file_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_file);
+    return r == KEYRING_DONE ? backup_file_check(ret_file) : r;
 }
 
-/* Opens what the disk gives back, as a restore would, and compares it with what was meant. */
-static int prove(int fd, const struct secret *passphrase, const struct keyring *keyring)
+static void hash_of(const struct secret *bytes, uint8_t ret_hash[BACKUP_HASH_SIZE])
+{
+    uint8_t hash[crypto_generichash_BYTES];
+
+    crypto_generichash(hash, sizeof(hash), bytes->bytes, bytes->length, NULL, 0);
+    memcpy(ret_hash, hash, BACKUP_HASH_SIZE);
+}
+
+static void copy_text(char *destination, const uint8_t *text, size_t length, size_t maximum)
+{
+    if (text_is_utf8((const char *)text, length, maximum))
+        memcpy(destination, text, length);
+}
+
+static void fill_locks(struct backup_facts *facts, const struct backup_file *file)
+{
+    for (size_t i = 0; i < file->lock_count; i++) {
+        if (file->locks[i].kind == BACKUP_LOCK_PASSPHRASE)
+            facts->has_passphrase = true;
+        else if (facts->recipient_count < RECIPIENTS_MAX)
+            facts->recipients[facts->recipient_count++] = file->locks[i].recipient;
+    }
+}
+
+static void fill_generations(struct backup_facts *facts, const struct backup_file *file)
+{
+    struct cursor cursor =
+        cursor_reader(file->generations, file->generation_count * BACKUP_GENERATION_SIZE);
+
+    facts->generation_count = file->generation_count;
+    for (size_t i = 0; i < facts->generation_count; i++) {
+        facts->generations[i].number = cursor_get_u32(&cursor);
+        cursor_get_bytes(&cursor, facts->generations[i].fingerprint, FINGERPRINT_SIZE);
+    }
+}
+
+static void fill_facts(struct backup_facts *facts, const struct backup_file *file)
+{
+    facts->format = file->format;
+    memcpy(facts->realm, file->realm, sizeof(facts->realm));
+    facts->created_usec = file->created_usec;
+    facts->size = file->size;
+    facts->is_signed = file->signer != NULL;
+    if (file->signer)
+        memcpy(facts->signer, file->signer, sizeof(facts->signer));
+    copy_text(facts->hint, file->hint, file->hint_length, sizeof(facts->hint) - 1);
+    copy_text(facts->host, file->host, file->host_length, sizeof(facts->host) - 1);
+    fill_locks(facts, file);
+    fill_generations(facts, file);
+}
+
+int backup_inspect(int fd, struct backup_facts **ret_facts)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct backup_facts *facts;
+    struct backup_file file;
+    int r = load(fd, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    facts = calloc(1, sizeof(*facts));
+    if (!facts)
+        return -ENOMEM;
+    fill_facts(facts, &file);
+    hash_of(bytes, facts->hash);
+    *ret_facts = facts;
+    return KEYRING_DONE;
+}
+
+int backup_open(int fd, const struct backup_key *key, struct keyring **ret_keyring,
+                struct backup_manifest *ret_manifest)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    CLEANUP_KEY struct key content;
+    struct backup_file file;
+    int r = load(fd, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    r = backup_file_unlock(&file, key, &content);
+    if (r != KEYRING_DONE)
+        return r;
+    return backup_file_unseal(&file, &content, ret_keyring, ret_manifest);
+}
+
+/* Writing and proving */
+
+/* The key of the content, as whoever restores gets it: by the passphrase. Who has the recipients'
+ * public keys only, has no more than the key that was sealed to them. */
+static int prove_key(const struct backup_file *file, const struct backup_request *request,
+                     struct key *content)
+{
+    struct backup_key key = { .passphrase = request->passphrase };
+
+    return request->passphrase ? backup_file_unlock(file, &key, content) : KEYRING_DONE;
+}
+
+static int prove_content(const struct backup_file *file, const struct key *content,
+                         const struct keyring *keyring)
 {
     CLEANUP_KEYRING struct keyring *found = NULL;
     CLEANUP_SECRET struct secret *found_content = NULL;
-    CLEANUP_SECRET struct secret *content = NULL;
-    int r;
+    CLEANUP_SECRET struct secret *expected = NULL;
+    struct backup_manifest manifest;
+    int r = backup_file_unseal(file, content, &found, &manifest);
 
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* from the disk if it can be had */
-    r = backup_read(fd, passphrase, &found);
     if (r != KEYRING_DONE)
         return r;
     r = keyring_format(found, &found_content);
     if (r < 0)
         return r;
-    r = keyring_format(keyring, &content);
+    r = keyring_format(keyring, &expected);
     if (r < 0)
         return r;
-    return secret_equal(content, found_content->bytes, found_content->length)
-               ? KEYRING_DONE
-               : KEYRING_DAMAGED;
+    return secret_equal(expected, found_content->bytes, found_content->length) ? KEYRING_DONE
+                                                                              : KEYRING_DAMAGED;
 }
 
-static int write_and_prove(int fd, const struct keyring *keyring, const struct secret *passphrase,
-                           const char *hint)
+/* Opens what the disk gives back, and compares it with what was meant. */
+static int prove(int fd, const struct secret *bytes, const struct backup_request *request,
+                 struct key *content, const struct keyring *keyring)
+{
+    CLEANUP_SECRET struct secret *found = NULL;
+    struct backup_file file;
+    int r;
+
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* from the disk if it can be had */
+    r = load(fd, &found, &file);
+    if (r != KEYRING_DONE)
+        return r;
+    if (found->length != bytes->length || memcmp(found->bytes, bytes->bytes, bytes->length) != 0)
+        return KEYRING_DAMAGED;
+    r = prove_key(&file, request, content);
+    return r == KEYRING_DONE ? prove_content(&file, content, keyring) : r;
+}
+
+static int write_and_prove(int fd, const struct keyring *keyring,
+                           const struct backup_request *request, struct backup_info *ret_info)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
-    int r = backup_file_seal(keyring, passphrase, hint, &bytes);
+    CLEANUP_KEY struct key content;
+    int r = backup_file_seal(keyring, request, &bytes, &content);
 
-    if (r < 0)
+    if (r != KEYRING_DONE)
         return r;
     if (durable_file_write(fd, bytes->bytes, bytes->length) < 0)
         return KEYRING_BACKUP_FAILED;
-    r = prove(fd, passphrase, keyring);
-    if (r == -ENOMEM || r == KEYRING_DONE)
-        return r;
-    return KEYRING_BACKUP_FAILED;
+    r = prove(fd, bytes, request, &content, keyring);
+    if (r != KEYRING_DONE)
+        return r == -ENOMEM ? r : KEYRING_BACKUP_FAILED;
+    ret_info->time_usec = keyring_now_usec();
+    ret_info->generation = keyring->generations[keyring->count - 1].info.number;
+    hash_of(bytes, ret_info->hash);
+    return KEYRING_DONE;
 }
 
-int backup_write(int fd, const struct keyring *keyring, const struct secret *passphrase,
-                 const char *hint)
+static int check_request(const struct keyring *keyring, const struct backup_request *request)
+{
+    if (!request->passphrase && !request->to_recipients)
+        return -EINVAL;
+    if (request->passphrase && !passphrase_is_valid(request->passphrase))
+        return KEYRING_PASSPHRASE_LENGTH;
+    if (request->to_recipients && keyring->recipient_count == 0)
+        return KEYRING_NO_RECIPIENTS;
+    return text_is_utf8(request->hint, strlen(request->hint), HINT_MAX_BYTES) ? KEYRING_DONE
+                                                                            : -EINVAL;
+}
+
+int backup_write(int fd, const struct keyring *keyring, const struct backup_request *request,
+                 struct backup_info *ret_info)
 {
     int r = backup_check(fd);
 
     if (r != KEYRING_DONE)
         return r;
-    if (!passphrase_is_valid(passphrase))
-        return KEYRING_PASSPHRASE_LENGTH;
-    if (!text_is_utf8(hint, strlen(hint), HINT_MAX_BYTES))
-        return -EINVAL;
-    r = write_and_prove(fd, keyring, passphrase, hint);
+    r = check_request(keyring, request);
+    if (r != KEYRING_DONE)
+        return r;
+    r = write_and_prove(fd, keyring, request, ret_info);
     if (r != KEYRING_DONE)
         backup_discard(fd);
     return r;

@@ -245,13 +245,6 @@ static int check_request(const struct keyring_generate *request)
     return backup_check(request->backup_fd);
 }
 
-static void note_backup(struct keyring *keyring, const char *location)
-{
-    keyring->backup.time_usec = keyring_now_usec();
-    keyring->backup.generation = keyring->generations[keyring->count - 1].info.number;
-    memcpy(keyring->backup.location, location, strlen(location) + 1);
-}
-
 /* What the disk says it holds, before anybody relies on it. */
 static int check_written(int folder_fd, const struct secret *bytes)
 {
@@ -286,12 +279,15 @@ static int write_keyring(const struct keyring_generate *request, const struct ke
 static int write_both(const struct keyring_generate *request, struct keyring *keyring,
                       const struct slot *slot)
 {
-    int r = backup_write(request->backup_fd, keyring, request->backup_passphrase,
-                         request->backup_hint);
+    struct backup_request backup = { .passphrase = request->backup_passphrase,
+                                     .hint = request->backup_hint };
+    struct backup_info info = { .time_usec = 0 };
+    int r = backup_write(request->backup_fd, keyring, &backup, &info);
 
     if (r != KEYRING_DONE)
         return r;
-    note_backup(keyring, request->backup_location);
+    memcpy(info.location, request->backup_location, strlen(request->backup_location) + 1);
+    keyring->backup = info;
     r = write_keyring(request, keyring, slot);
     if (r != KEYRING_DONE)
         backup_discard(request->backup_fd);

@@ -46,6 +46,7 @@ enum keyring_outcome {
     KEYRING_KEYS_DIFFER,   /* merge: the same realm, but other keys under the same number */
     KEYRING_RECIPIENT_EXISTS, /* that name, or that public key */
     KEYRING_RECIPIENT_NOT_FOUND,
+    KEYRING_NO_RECIPIENTS, /* there are none to seal a backup to */
     KEYRING_FULL,          /* GENERATIONS_MAX, RECIPIENTS_MAX, SLOTS_MAX */
     KEYRING_LAST_SLOT,     /* none would be left that can open */
     KEYRING_SLOT_NOT_FOUND,

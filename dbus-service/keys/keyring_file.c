@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAGIC "MSKEYR1\n"
+#define FILE_FORMAT 1
 #define HEAD_SIZE (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE)
 #define CONTENT_CONTEXT "mskeyrng"
 #define ASSOCIATED_LABEL "mastersecret keyring"
@@ -16,7 +17,7 @@ enum { SUBKEY_CONTENT = 1 };
 
 static void format_head(struct cursor *cursor, const uint8_t realm[REALM_ID_SIZE])
 {
-    sealed_put_magic(cursor, MAGIC);
+    sealed_put_magic(cursor, MAGIC, FILE_FORMAT);
     cursor_put_bytes(cursor, realm, REALM_ID_SIZE);
 }
 
@@ -59,7 +60,8 @@ static int parse_body(struct cursor *cursor, struct keyring_file *file)
 int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_file)
 {
     struct cursor cursor = cursor_reader(bytes, size);
-    int r = sealed_get_magic(&cursor, MAGIC);
+    uint32_t format;
+    int r = sealed_get_magic(&cursor, MAGIC, FILE_FORMAT, &format);
 
     *ret_file = (struct keyring_file){ .slot_count = 0 };
     return r == KEYRING_DONE ? parse_body(&cursor, ret_file) : r;

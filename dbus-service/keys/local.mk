@@ -6,6 +6,10 @@ dbus_service_libservice_la_SOURCES += \
     %D%/backup.h \
     %D%/backup_file.c \
     %D%/backup_file.h \
+    %D%/backup_lock.c \
+    %D%/backup_lock.h \
+    %D%/backup_manifest.c \
+    %D%/backup_manifest.h \
     %D%/durable_file.c \
     %D%/durable_file.h \
     %D%/equal.c \

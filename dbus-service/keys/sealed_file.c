@@ -7,22 +7,22 @@
 #include <sodium.h>
 #include <string.h>
 
-#define FILE_FORMAT 1
-
-void sealed_put_magic(struct cursor *cursor, const char *magic)
+void sealed_put_magic(struct cursor *cursor, const char *magic, uint32_t format)
 {
     cursor_put_bytes(cursor, magic, SEALED_MAGIC_SIZE);
-    cursor_put_u32(cursor, FILE_FORMAT);
+    cursor_put_u32(cursor, format);
 }
 
-int sealed_get_magic(struct cursor *cursor, const char *magic)
+int sealed_get_magic(struct cursor *cursor, const char *magic, uint32_t newest,
+                     uint32_t *ret_format)
 {
     const uint8_t *found = cursor_get_view(cursor, SEALED_MAGIC_SIZE);
     uint32_t format = cursor_get_u32(cursor);
 
     if (!cursor_ok(cursor) || memcmp(found, magic, SEALED_MAGIC_SIZE) != 0 || format == 0)
         return KEYRING_DAMAGED;
-    return format > FILE_FORMAT ? KEYRING_NEWER : KEYRING_DONE;
+    *ret_format = format;
+    return format > newest ? KEYRING_NEWER : KEYRING_DONE;
 }
 
 int sealed_parse(struct cursor *cursor, struct sealed *ret_sealed)

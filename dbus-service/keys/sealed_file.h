@@ -23,11 +23,12 @@ struct sealed {
     size_t size;
 };
 
-void sealed_put_magic(struct cursor *cursor, const char *magic);
-/* KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER. */
-int sealed_get_magic(struct cursor *cursor, const char *magic) MUST_CHECK;
+void sealed_put_magic(struct cursor *cursor, const char *magic, uint32_t format);
+/* `newest` is the format that is known. KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER. */
+int sealed_get_magic(struct cursor *cursor, const char *magic, uint32_t newest,
+                     uint32_t *ret_format) MUST_CHECK;
 
-/* The end of the file. KEYRING_DONE or KEYRING_DAMAGED. */
+/* The cursor's end. KEYRING_DONE or KEYRING_DAMAGED. */
 int sealed_parse(struct cursor *cursor, struct sealed *ret_sealed) MUST_CHECK;
 
 /* KEYRING_DONE, KEYRING_DAMAGED, -ENOMEM. */

@@ -6,6 +6,7 @@ fuzz_targets = \
     %D%/anchor_fuzz \
     %D%/application_fuzz \
     %D%/backup_file_fuzz \
+    %D%/backup_manifest_fuzz \
     %D%/calls_fuzz \
     %D%/config_fuzz \
     %D%/journal_fuzz \
@@ -15,6 +16,7 @@ fuzz_targets = \
     %D%/names_fuzz \
     %D%/pam_options_fuzz \
     %D%/parse_fuzz \
+    %D%/recipient_key_fuzz \
     %D%/record_fuzz \
     %D%/record_header_fuzz \
     %D%/record_key_fuzz \
@@ -41,6 +43,8 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_application_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_backup_file_fuzz_SOURCES = %D%/backup_file_fuzz.c $(fuzz_driver)
 %C%_backup_file_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_backup_manifest_fuzz_SOURCES = %D%/backup_manifest_fuzz.c $(fuzz_driver)
+%C%_backup_manifest_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_calls_fuzz_SOURCES = %D%/calls_fuzz.c %D%/stand.c %D%/stand.h $(fuzz_folder) $(fuzz_message) \
     $(fake_nss) $(fuzz_driver)
 %C%_calls_fuzz_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
@@ -68,6 +72,9 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_parse_fuzz_SOURCES = %D%/parse_fuzz.c $(fuzz_driver)
 %C%_parse_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_parse_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(JANSSON_LIBS)
+%C%_recipient_key_fuzz_SOURCES = %D%/recipient_key_fuzz.c $(fuzz_driver)
+%C%_recipient_key_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_recipient_key_fuzz_LDADD = common/librecipient.la common/libcommon.la
 %C%_record_fuzz_SOURCES = %D%/record_fuzz.c $(fuzz_driver)
 %C%_record_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_record_header_fuzz_SOURCES = %D%/record_header_fuzz.c $(fuzz_driver)

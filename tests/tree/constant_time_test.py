@@ -31,7 +31,8 @@ FILES = {
     "pam_module/capture.c": ["strcmp(user, kept->user)"],
 }
 # All of keys/: format marks, realm, fingerprints, ciphertext, names of slots, recipients.
-KEYS = ["memcmp(a->realm", "memcmp(present->realm", "memcmp(one->public_key", "strcmp(one->name", "strcmp(keyring->recipients[index].name",
+KEYS = ["memcmp(a->realm", "memcmp(bytes, MAGIC", "memcmp(present->realm", "memcmp(one->public_key",
+        "strcmp(one->name", "strcmp(keyring->recipients[index].name",
         "memcmp(found, magic, SEALED_MAGIC_SIZE)", "memcmp(keyring->realm", "memcmp(file->realm",
         "memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE)", "memcmp(found->bytes, bytes->bytes",
         "strcmp(slot_types[i].name"]

@@ -107,9 +107,11 @@ static void test_content_of_format_1(void **state)
 static void test_backup(void **state)
 {
     CLEANUP_CLOSE int fd = openat(source_fd, "backup", O_RDONLY | O_CLOEXEC);
+    struct backup_key key = { .passphrase = folder.backup_passphrase };
+    struct backup_manifest manifest;
     struct keyring *keyring = NULL;
 
-    assert_int_equal(backup_read(fd, folder.backup_passphrase, &keyring), KEYRING_DONE);
+    assert_int_equal(backup_open(fd, &key, &keyring, &manifest), KEYRING_DONE);
     keyring->backup = (struct backup_info){ .time_usec = 1767225600000000,
                                             .generation = 1,
                                             .location = "/root/master.backup" };

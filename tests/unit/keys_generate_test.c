@@ -298,8 +298,7 @@ static bool kill_call(int number, unsigned *ret_made)
     if (r == KEYRING_DONE) {
         /* Whatever has a keyring has its backup, and opens. */
         ++*ret_made;
-        assert_int_equal(backup_read(folder.backup_fd, folder.backup_passphrase, &keyring),
-                         KEYRING_DONE);
+        assert_int_equal(folder_open_backup(&folder, &keyring), KEYRING_DONE);
         keyring_free(STEAL(keyring));
         assert_int_equal(keyring_open(folder.fd, &request.sources, &keyring, &used), KEYRING_DONE);
     } else {

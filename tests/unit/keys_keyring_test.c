@@ -1,11 +1,10 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Keyring and backup: what was generated opens with the right key material, and any change of a
- * file fails closed with the outcome that names it. */
+/* The keyring: what was generated opens with the right key material, and any change of the file
+ * fails closed with the outcome that names it. */
 #define KEYS_FAST_PASSPHRASE
 #include "tests/unit/keys_support.h"
 
-#include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/keyring_file.h"
 
 #include <errno.h>
@@ -231,49 +230,6 @@ static void test_backup_file_refused(void **state)
     folder_deinit(&folder);
 }
 
-static void test_backup(void **state)
-{
-    struct folder folder;
-    struct keyring *keyring, *found = NULL;
-    struct backup_info backup;
-    CLEANUP_SECRET struct secret *wrong = secret_of("correct horse bakery");
-
-    folder_init(&folder);
-    keyring = folder_generate(&folder, SLOT_KEYFILE);
-    assert_int_equal(backup_read(folder.backup_fd, wrong, &found), KEYRING_WRONG_KEY);
-    assert_int_equal(backup_read(folder.backup_fd, folder.backup_passphrase, &found),
-                     KEYRING_DONE);
-    keyring_backup_info(found, &backup);
-    assert_int_equal(backup.time_usec, 0); /* when it was written it was not proven yet */
-    found->backup = keyring->backup;
-    assert_same_content(keyring, found);
-    keyring_free(found);
-    keyring_free(keyring);
-    folder_deinit(&folder);
-}
-
-/* A list of generations that does not fit the secrets below it is no backup. */
-static void test_backup_of_another_fingerprint(void **state)
-{
-    struct folder folder;
-    struct keyring *keyring = NULL, *found = NULL;
-    CLEANUP_SECRET struct secret *bytes = NULL;
-
-    folder_init(&folder);
-    assert_int_equal(keyring_new(&keyring), 0);
-    keyring->generations[0].info.fingerprint[FINGERPRINT_SIZE - 1] ^= 1;
-    assert_int_equal(backup_file_seal(keyring, folder.backup_passphrase, "", &bytes), 0);
-    spill(folder.fd, "other", 0600, bytes->bytes, bytes->length);
-    CLEANUP_CLOSE int fd = openat(folder.fd, "other", O_RDONLY | O_CLOEXEC);
-
-    assert_int_equal(backup_read(fd, folder.backup_passphrase, &found), KEYRING_DAMAGED);
-    assert_int_equal(backup_write(folder.backup_fd, keyring, folder.backup_passphrase, ""),
-                     KEYRING_BACKUP_FAILED);
-    assert_int_equal(lseek(folder.backup_fd, 0, SEEK_END), 0);
-    keyring_free(keyring);
-    folder_deinit(&folder);
-}
-
 /* A file, the function that opens it, and what a change at an offset may lead to. */
 struct sweep {
     int (*open)(const struct folder *folder, const uint8_t *bytes, size_t size,
@@ -353,50 +309,6 @@ static void test_every_bit_of_a_keyring(void **state)
 {
     sweep_keyring(SLOT_KEYFILE);
     sweep_keyring(SLOT_PASSPHRASE);
-}
-
-static int open_backup(const struct folder *folder, const uint8_t *bytes, size_t size,
-                       struct keyring **ret)
-{
-    assert_int_equal(ftruncate(folder->backup_fd, 0), 0);
-    assert_int_equal(pwrite(folder->backup_fd, bytes, size, 0), (ssize_t)size);
-    return backup_read(folder->backup_fd, folder->backup_passphrase, ret);
-}
-
-static size_t backup_cost_offset; /* of opslimit; memlimit, salt and commitment follow */
-
-static bool backup_allowed(size_t offset, int outcome)
-{
-    size_t cost = backup_cost_offset, salt = cost + 16, nonce = salt + 16 + 32;
-
-    if (offset >= 8 && offset < 12)
-        return outcome == KEYRING_NEWER || (offset == 8 && outcome == KEYRING_DAMAGED);
-    if (offset >= cost && offset < salt)
-        return outcome == KEYRING_DAMAGED || outcome == KEYRING_NEWER ||
-               outcome == KEYRING_WRONG_KEY;
-    if (offset >= salt && offset < nonce)
-        return outcome == KEYRING_WRONG_KEY;
-    /* A changed block length moves what follows: anything but open. */
-    if (offset >= 36 && offset < cost)
-        return outcome != KEYRING_DONE && outcome > 0;
-    return outcome == KEYRING_DAMAGED;
-}
-
-static void test_every_bit_of_a_backup(void **state)
-{
-    static const struct sweep sweep = { open_backup, backup_allowed };
-    struct folder folder;
-    char host[256] = "";
-    size_t size;
-
-    folder_init(&folder);
-    keyring_free(folder_generate(&folder, SLOT_KEYFILE));
-    gethostname(host, sizeof(host) - 1);
-    backup_cost_offset = 36 + 4 + strlen("the usual") + 4 + strlen(host) + 2 + 20;
-    CLEANUP_FREE uint8_t *bytes = slurp(folder.fd, "backup", &size);
-
-    sweep_file(&sweep, &folder, bytes, size);
-    folder_deinit(&folder);
 }
 
 /* Costs above the caps are refused before anything is computed or allocated. */
@@ -560,10 +472,7 @@ int main(void)
         cmocka_unit_test(test_passphrase),
         cmocka_unit_test(test_requests_refused),
         cmocka_unit_test(test_backup_file_refused),
-        cmocka_unit_test(test_backup),
-        cmocka_unit_test(test_backup_of_another_fingerprint),
         cmocka_unit_test(test_every_bit_of_a_keyring),
-        cmocka_unit_test(test_every_bit_of_a_backup),
         cmocka_unit_test(test_cost_above_cap),
         cmocka_unit_test(test_salt_and_nonce),
         cmocka_unit_test(test_several_slots),

@@ -95,6 +95,15 @@ static inline struct keyring *folder_generate(const struct folder *folder, enum 
     return keyring;
 }
 
+/* Opens the folder's backup by its passphrase. */
+static inline int folder_open_backup(const struct folder *folder, struct keyring **ret_keyring)
+{
+    struct backup_key key = { .passphrase = folder->backup_passphrase };
+    struct backup_manifest manifest;
+
+    return backup_open(folder->backup_fd, &key, ret_keyring, &manifest);
+}
+
 /* The whole file; the caller frees. */
 static inline uint8_t *slurp(int folder_fd, const char *name, size_t *ret_size)
 {
