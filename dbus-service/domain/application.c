@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LOAD_PAGE 256
+#define ATTEMPTS_MAX 32
 
 struct application_set {
     struct realm *realm;
@@ -180,7 +181,7 @@ static int load_one(struct application_set *set, const uint8_t id[APPLICATION_ID
         return parse_failure(failure, r);
     if (r == APPLICATION_IS_DELETED)
         return realm_state(set->realm) == REALM_READY
-                   ? application_purge(set->realm, id, record.revision, record.version)
+                   ? application_purge(set->realm, id)
                    : 0;
     application->revision = record.revision;
     application->version = record.version;
@@ -253,10 +254,15 @@ int application_set_load(struct application_set *set, struct failure *failure)
 
 enum change_kind { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE };
 
+/* One request. It may be decided several times: what the record of the definition, or of the name, is
+ * replaced by may just be the same under another generation. */
 struct change {
     struct application_set *set;
     enum change_kind kind;
+    struct application *base;        /* what is changed or deleted; NULL to create */
     struct application *application; /* as it will be; to delete: as it was */
+    bool final;                      /* a conflict that no retry resolves */
+    unsigned attempts;
     realm_write_done done;
     void *userdata;
 };
@@ -266,13 +272,15 @@ static void change_free(struct change *change)
     if (!change)
         return;
     change->set->creating -= change->kind == CHANGE_CREATE;
+    application_unref(change->base);
     application_unref(change->application);
     free(change);
 }
 CLEANUP_DEFINE(change, struct change, change_free)
 
-static int change_new(struct application_set *set, enum change_kind kind, realm_write_done done,
-                      void *userdata, struct change **ret_change)
+static int change_new(struct application_set *set, enum change_kind kind,
+                      const struct application *base, realm_write_done done, void *userdata,
+                      struct change **ret_change)
 {
     struct change *change = calloc(1, sizeof(*change));
 
@@ -280,6 +288,8 @@ static int change_new(struct application_set *set, enum change_kind kind, realm_
         return -ENOMEM;
     set->creating += kind == CHANGE_CREATE;
     *change = (struct change){.set = set, .kind = kind, .done = done, .userdata = userdata};
+    if (base)
+        change->base = application_ref(base);
     *ret_change = change;
     return 0;
 }
@@ -299,7 +309,7 @@ static void change_install(struct change *change, uint64_t revision)
     }
 }
 
-static void change_remove(struct change *change, uint64_t revision)
+static void change_remove(struct change *change)
 {
     const struct application_events *events = &change->set->events;
     struct application *application = change->application;
@@ -308,8 +318,7 @@ static void change_remove(struct change *change, uint64_t revision)
     if (events->removed)
         events->removed(events->userdata, application->name);
     /* Without memory for it the purge waits for the next start. */
-    (void)!application_purge(change->set->realm, application->id, revision,
-                             application->version + 1);
+    (void)!application_purge(change->set->realm, application->id);
 }
 
 /* A create loses only to another one of the same name. */
@@ -325,36 +334,24 @@ static void change_explain(const struct change *change, struct failure *failure)
         failure_set(failure, ERROR_CONFLICT, "application '%s' was changed by somebody else", name);
 }
 
-static void on_change(void *userdata, const struct failure *failure, uint64_t revision)
+static void change_end(struct change *change, int r, const struct failure *failure,
+                       uint64_t revision)
 {
-    CLEANUP(change_cleanup) struct change *change = userdata;
+    CLEANUP(change_cleanup) struct change *owned = change;
     struct failure result = *failure;
     struct failure unreadable;
 
-    change_explain(change, &result);
+    if (r < 0)
+        failure_from_errno(&result, r, "cannot store the application");
+    change_explain(owned, &result);
     /* Sealed meanwhile: the set is loaded again after the next unseal. */
-    if (result.code == ERROR_NONE && realm_check_readable(change->set->realm, &unreadable) == 0) {
-        if (change->kind == CHANGE_DELETE)
-            change_remove(change, revision);
+    if (result.code == ERROR_NONE && realm_check_readable(owned->set->realm, &unreadable) == 0) {
+        if (owned->kind == CHANGE_DELETE)
+            change_remove(owned);
         else
-            change_install(change, revision);
+            change_install(owned, revision);
     }
-    change->done(change->userdata, &result, revision);
-}
-
-/* Takes both. */
-static int change_commit(struct change *change, struct realm_write *write, struct failure *failure)
-{
-    CLEANUP(change_cleanup) struct change *owned = change;
-    int r = realm_write_commit(write, on_change, owned, failure);
-
-    if (r == 0)
-        STEAL(owned);
-    else if (r > 0) {
-        change_explain(owned, failure);
-        r = (int)failure->code;
-    }
-    return r;
+    owned->done(owned->userdata, &result, revision);
 }
 
 /* The record of the definition, as it will be, on top of the one it was made from. */
@@ -368,6 +365,116 @@ static int put_definition(struct realm_write *write, const struct application *a
         return r;
     application_key(&key, application->id);
     return realm_write_put(write, &key, application->revision, application->version, value);
+}
+
+static int put_name(struct realm *realm, struct realm_write *write,
+                    const struct application *application, struct failure *failure);
+static int put_deleted(struct realm *realm, struct realm_write *write,
+                       const struct application *application, struct failure *failure);
+
+static int change_put(struct change *change, struct realm_write *write, struct failure *failure)
+{
+    struct application *application = change->application;
+    int r;
+
+    if (change->kind == CHANGE_DELETE)
+        return put_deleted(change->set->realm, write, application, failure);
+    if (change->base) {
+        application->revision = change->base->revision;
+        application->version = change->base->version;
+    }
+    r = put_definition(write, application);
+    return r != 0 || change->kind == CHANGE_UPDATE
+               ? r
+               : put_name(change->set->realm, write, application, failure);
+}
+
+/* What the caller was judged by, and his change is made from, must still be the application. */
+static int check_base(struct change *change, struct failure *failure)
+{
+    int r = realm_check_readable(change->set->realm, failure);
+
+    if (r != 0 || !change->base ||
+        application_set_find(change->set, change->base->name) == change->base)
+        return r;
+    change->final = true;
+    return failure_set(failure, ERROR_CONFLICT, NULL);
+}
+
+static void on_change(void *userdata, const struct failure *failure, uint64_t revision);
+
+static int change_try(struct change *change, struct failure *failure)
+{
+    CLEANUP_REALM_WRITE struct realm_write *write = NULL;
+    int r = check_base(change, failure);
+
+    change->attempts++;
+    if (r == 0)
+        r = realm_write_new(change->set->realm, &write);
+    if (r == 0)
+        r = change_put(change, write, failure);
+    return r != 0 ? r : realm_write_commit(STEAL(write), on_change, change, failure);
+}
+
+static void on_retry(void *userdata);
+
+/* 0 when the change lives on: it is under way, or waits for the one it lost against. */
+static int change_advance(struct change *change, struct failure *failure)
+{
+    int r = change_try(change, failure);
+
+    if (r == ERROR_CONFLICT && !change->final && change->attempts < ATTEMPTS_MAX)
+        return realm_retry_later(change->set->realm, on_retry, change);
+    return r;
+}
+
+static void on_retry(void *userdata)
+{
+    struct change *change = userdata;
+    struct failure failure = {.code = ERROR_NONE};
+    int r = change_advance(change, &failure);
+
+    if (r != 0)
+        change_end(change, r, &failure, 0);
+}
+
+static void on_change(void *userdata, const struct failure *failure, uint64_t revision)
+{
+    struct change *change = userdata;
+
+    if (failure->code == ERROR_CONFLICT && change->attempts < ATTEMPTS_MAX &&
+        realm_retry_later(change->set->realm, on_retry, change) == 0)
+        return;
+    change_end(change, (int)failure->code, failure, revision);
+}
+
+/* Takes the change. */
+static int change_begin(struct change *change, struct failure *failure)
+{
+    CLEANUP(change_cleanup) struct change *owned = change;
+    int r = change_advance(owned, failure);
+
+    if (r == 0) {
+        STEAL(owned);
+    } else if (r > 0) {
+        change_explain(owned, failure);
+        r = (int)failure->code;
+    }
+    return r;
+}
+
+void application_set_rewritten(struct application_set *set, const uint8_t id[APPLICATION_ID_SIZE],
+                               uint64_t revision)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct application *application = set->applications[i];
+
+        if (memcmp(application->id, id, APPLICATION_ID_SIZE) != 0)
+            continue;
+        application->revision = revision;
+        application->version++;
+        return;
+    }
 }
 
 /* ---- Create ---- */
@@ -512,20 +619,13 @@ int application_create(struct application_set *set, const struct application_dra
                        realm_write_done done, void *userdata, struct failure *failure)
 {
     CLEANUP(change_cleanup) struct change *change = NULL;
-    CLEANUP_REALM_WRITE struct realm_write *write = NULL;
     int r = check_create(set, draft, failure);
 
     if (r == 0)
-        r = change_new(set, CHANGE_CREATE, done, userdata, &change);
+        r = change_new(set, CHANGE_CREATE, NULL, done, userdata, &change);
     if (r == 0)
         r = build(draft, &change->application);
-    if (r == 0)
-        r = realm_write_new(set->realm, &write);
-    if (r == 0)
-        r = put_definition(write, change->application);
-    if (r == 0)
-        r = put_name(set->realm, write, change->application, failure);
-    return r != 0 ? r : change_commit(STEAL(change), STEAL(write), failure);
+    return r != 0 ? r : change_begin(STEAL(change), failure);
 }
 
 /* ---- Update ---- */
@@ -556,35 +656,22 @@ static int duplicate(const struct application *application, struct application *
     copy->next_field = application->next_field;
     copy->agents_none = application->agents_none;
     copy->created_usec = application->created_usec;
-    copy->revision = application->revision;
-    copy->version = application->version;
     *ret_copy = STEAL(copy);
     return 0;
 }
 
 /* A change whose application is a copy of the present one, still to be edited. */
-static int change_begin(struct application_set *set, const struct application *application,
-                        realm_write_done done, void *userdata, struct change **ret_change)
+static int update_new(struct application_set *set, const struct application *application,
+                      realm_write_done done, void *userdata, struct change **ret_change)
 {
     CLEANUP(change_cleanup) struct change *change = NULL;
-    int r = change_new(set, CHANGE_UPDATE, done, userdata, &change);
+    int r = change_new(set, CHANGE_UPDATE, application, done, userdata, &change);
 
     if (r == 0)
         r = duplicate(application, &change->application);
     if (r == 0)
         *ret_change = STEAL(change);
     return r;
-}
-
-static int change_store(struct change *change, struct failure *failure)
-{
-    CLEANUP(change_cleanup) struct change *owned = change;
-    CLEANUP_REALM_WRITE struct realm_write *write = NULL;
-    int r = realm_write_new(owned->set->realm, &write);
-
-    if (r == 0)
-        r = put_definition(write, owned->application);
-    return r != 0 ? r : change_commit(STEAL(owned), STEAL(write), failure);
 }
 
 int application_update(struct application_set *set, const struct application *application,
@@ -597,10 +684,10 @@ int application_update(struct application_set *set, const struct application *ap
     if (r == 0)
         r = application_check_lists(draft, failure);
     if (r == 0)
-        r = change_begin(set, application, done, userdata, &change);
+        r = update_new(set, application, done, userdata, &change);
     if (r == 0)
         r = apply_draft(change->application, draft);
-    return r != 0 ? r : change_store(STEAL(change), failure);
+    return r != 0 ? r : change_begin(STEAL(change), failure);
 }
 
 /* FIELD_EXISTS when another field has the label. */
@@ -642,13 +729,13 @@ int application_add_field(struct application_set *set, const struct application 
     if (r == 0)
         r = check_new_label(application, label, failure);
     if (r == 0)
-        r = change_begin(set, application, done, userdata, &change);
+        r = update_new(set, application, done, userdata, &change);
     if (r == 0)
         r = add_field(change->application, label, masked);
     if (r == 0)
         r = application_check_fields(change->application->fields,
                                      change->application->fields_count, failure);
-    return r != 0 ? r : change_store(STEAL(change), failure);
+    return r != 0 ? r : change_begin(STEAL(change), failure);
 }
 
 int application_relabel_field(struct application_set *set, const struct application *application,
@@ -666,10 +753,10 @@ int application_relabel_field(struct application_set *set, const struct applicat
                            application->name, label);
     r = check_new_label(application, new_label, failure);
     if (r == 0)
-        r = change_begin(set, application, done, userdata, &change);
+        r = update_new(set, application, done, userdata, &change);
     if (r == 0)
         r = copy_text(&change->application->fields[field - application->fields].label, new_label);
-    return r != 0 ? r : change_store(STEAL(change), failure);
+    return r != 0 ? r : change_begin(STEAL(change), failure);
 }
 
 /* ---- Delete ---- */
@@ -700,15 +787,10 @@ int application_delete(struct application_set *set, const struct application *ap
                        realm_write_done done, void *userdata, struct failure *failure)
 {
     CLEANUP(change_cleanup) struct change *change = NULL;
-    CLEANUP_REALM_WRITE struct realm_write *write = NULL;
-    int r = change_new(set, CHANGE_DELETE, done, userdata, &change);
+    int r = change_new(set, CHANGE_DELETE, application, done, userdata, &change);
 
-    if (r == 0)
-        r = realm_write_new(set->realm, &write);
-    if (r == 0)
-        r = put_deleted(set->realm, write, application, failure);
-    if (r != 0)
+    if (r < 0)
         return r;
     change->application = application_ref(application);
-    return change_commit(STEAL(change), STEAL(write), failure);
+    return change_begin(STEAL(change), failure);
 }

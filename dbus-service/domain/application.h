@@ -109,6 +109,11 @@ int application_relabel_field(struct application_set *set, const struct applicat
 int application_delete(struct application_set *set, const struct application *application,
                        realm_write_done done, void *userdata, struct failure *failure) MUST_CHECK;
 
+/* Its record is another one now, of the next version, and says the same: whoever changes the application,
+ * or one of its mappings, need not begin anew. */
+void application_set_rewritten(struct application_set *set, const uint8_t id[APPLICATION_ID_SIZE],
+                               uint64_t revision);
+
 uint64_t application_mappings(const struct application_set *set,
                               const struct application *application);
 

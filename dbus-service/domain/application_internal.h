@@ -32,9 +32,8 @@ int application_check_lists(const struct application_draft *draft,
 int application_check_fields(const struct field *fields, size_t count,
                              struct failure *failure) MUST_CHECK;
 
-/* Removes the mappings of a deleted application in the background, then its record, which is at
- * `revision` and `version`. When it cannot go on it ends; the next start takes it up again. */
-int application_purge(struct realm *realm, const uint8_t id[APPLICATION_ID_SIZE], uint64_t revision,
-                      uint64_t version) MUST_CHECK;
+/* Removes the mappings of a deleted application in the background, then its record. When it cannot go
+ * on it ends; the next start takes it up again. */
+int application_purge(struct realm *realm, const uint8_t id[APPLICATION_ID_SIZE]) MUST_CHECK;
 
 #endif

@@ -13,8 +13,6 @@
 struct purge {
     struct realm *realm;
     uint8_t id[APPLICATION_ID_SIZE];
-    uint64_t revision; /* of the application's record */
-    uint64_t version;
     uint64_t cursor;
     bool incomplete; /* a mapping is of a newer version: it stays, and the application's record with it */
     bool last;       /* that record is being removed */
@@ -130,6 +128,7 @@ static void on_purged(void *userdata, const struct failure *failure, uint64_t re
 static int fill_until_changes(struct purge *purge, struct realm_write *write)
 {
     struct record_key key;
+    uint64_t revision, version;
     int r;
 
     do {
@@ -141,7 +140,10 @@ static int fill_until_changes(struct purge *purge, struct realm_write *write)
         return 1;
     purge->last = true;
     application_key(&key, purge->id);
-    return realm_write_put(write, &key, purge->revision, purge->version, NULL);
+    r = realm_peek(purge->realm, &key, &revision, &version);
+    if (r < 0)
+        return r;
+    return revision == 0 ? 1 : realm_write_put(write, &key, revision, version, NULL);
 }
 
 /* 0 when a write is under way or waited for; the purge is over otherwise. */
@@ -166,8 +168,7 @@ static int purge_step(struct purge *purge)
     return r;
 }
 
-int application_purge(struct realm *realm, const uint8_t id[APPLICATION_ID_SIZE], uint64_t revision,
-                      uint64_t version)
+int application_purge(struct realm *realm, const uint8_t id[APPLICATION_ID_SIZE])
 {
     struct purge *purge = calloc(1, sizeof(*purge));
     int r;
@@ -176,8 +177,6 @@ int application_purge(struct realm *realm, const uint8_t id[APPLICATION_ID_SIZE]
         return -ENOMEM;
     purge->realm = realm;
     memcpy(purge->id, id, APPLICATION_ID_SIZE);
-    purge->revision = revision;
-    purge->version = version;
     r = realm_retry_later(realm, purge_resume, purge);
     if (r < 0)
         free(purge);

@@ -91,6 +91,9 @@ typedef int (*realm_job_run)(void *userdata, struct keyring *keyring, struct key
 int realm_job(struct realm *realm, realm_job_run run, realm_done done, void *userdata,
               struct failure *failure) MUST_CHECK;
 
+/* "application", "mapping", "reservation". */
+const char *realm_class_name(uint8_t class);
+
 /* Records, opened. */
 struct realm_record {
     uint64_t revision; /* 0 = absent (never written, or a tombstone): then value is NULL */

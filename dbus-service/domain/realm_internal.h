@@ -24,7 +24,8 @@ struct realm {
     uint64_t progress_total;
     uint64_t progress_began; /* uv_hrtime() */
     struct realm_task *task; /* generate, unseal or seal under way: one at a time */
-    size_t appends;          /* under way */
+    size_t appends;          /* under way; they end in their order */
+    uint64_t appends_ended;
     struct realm_job *job;   /* under way, and those behind it */
     struct realm_job *jobs;
     void (*jobs_idle)(void *userdata);
@@ -73,6 +74,12 @@ int realm_reservation_get(struct realm *realm, const struct record_key *key,
 /* Value of a reservation, and whether it is held by `holder`. */
 int realm_reservation_value(const struct record_key *holder, struct secret **ret_value) MUST_CHECK;
 bool realm_reservation_held_by(const struct secret *value, const struct record_key *holder);
+
+/* For the rotation alone: records that were sealed by a worker, each in the place of what stands at its
+ * condition's revision. As realm_write_commit(); everything is borrowed until it returns. */
+int realm_append_sealed(struct realm *realm, const struct log_change *changes,
+                        const struct log_condition *conditions, size_t count,
+                        realm_write_done done, void *userdata, struct failure *failure) MUST_CHECK;
 
 uint64_t realm_now_usec(void); /* CLOCK_REALTIME */
 

@@ -88,6 +88,18 @@ void realm_record_deinit(struct realm_record *record)
     *record = (struct realm_record){0};
 }
 
+const char *realm_class_name(uint8_t class)
+{
+    static const char *const names[] = {
+        [RECORD_APPLICATION] = "application",
+        [RECORD_MAPPING] = "mapping",
+        [RECORD_RESERVATION] = "reservation",
+    };
+
+    _Static_assert(sizeof(names) / sizeof(names[0]) == RECORD_CLASS_MAX + 1, "each class has a name");
+    return class <= RECORD_CLASS_MAX && names[class] ? names[class] : "unknown";
+}
+
 static const char *class_text(uint8_t class)
 {
     static const char *const texts[] = {
@@ -310,49 +322,82 @@ static void on_appended(void *userdata, enum log_outcome outcome, uint64_t revis
 
     realm_failure_log(&failure, outcome, NULL);
     append->realm->appends--;
+    append->realm->appends_ended++;
     realm_settled(append->realm);
     append->done(append->userdata, &failure, revision);
     free(append);
 }
 
-static int write_submit(struct realm_write *write, struct append *append, struct failure *failure)
+static int check_writable(const struct realm *realm, struct failure *failure)
 {
-    struct log_append request = {
-        .changes = write->changes,
-        .changes_count = write->changes_count,
-        .conditions = write->conditions,
-        .conditions_count = write->conditions_count,
-    };
+    int r = realm_check_readable(realm, failure);
+
+    return r == 0 && realm->state == REALM_READ_ONLY ? failure_set(failure, ERROR_READ_ONLY, NULL)
+                                                     : r;
+}
+
+/* No append under an older generation succeeds from the moment on in which a newer one is active: a
+ * record that was sealed before is refused, and decided anew. */
+static bool is_sealed_by_active(const struct realm *realm, const struct log_append *request)
+{
+    uint32_t active = keyring_active_generation(realm->keyring);
+    struct record_header header;
+
+    for (size_t i = 0; i < request->changes_count; i++)
+        if (record_header_parse(request->changes[i].record, request->changes[i].size, &header) == 0 &&
+            header.generation != active)
+            return false;
+    return true;
+}
+
+static int submit(struct realm *realm, struct log_append *request, realm_write_done done,
+                  void *userdata, struct failure *failure)
+{
+    CLEANUP_FREE struct append *append = malloc(sizeof(*append));
     int r;
 
-    random_bytes(request.id, sizeof(request.id));
-    r = log_append(write->realm->log, &request, on_appended, append);
+    if (!append)
+        return -ENOMEM;
+    *append = (struct append){.realm = realm, .done = done, .userdata = userdata};
+    random_bytes(request->id, sizeof(request->id));
+    r = is_sealed_by_active(realm, request)
+            ? log_append(realm->log, request, on_appended, append)
+            : LOG_CONFLICT;
     if (r < 0)
         return failure_from_errno(failure, r, "cannot store the change");
-    return r == LOG_DONE ? 0 : realm_failure_log(failure, (enum log_outcome)r, NULL);
+    if (r != LOG_DONE)
+        return realm_failure_log(failure, (enum log_outcome)r, NULL);
+    STEAL(append);
+    realm->appends++;
+    return 0;
 }
 
 int realm_write_commit(struct realm_write *write, realm_write_done done, void *userdata,
                        struct failure *failure)
 {
     CLEANUP_REALM_WRITE struct realm_write *owned = write;
-    struct realm *realm = owned->realm;
-    struct append *append;
-    int r = realm_check_readable(realm, failure);
+    struct log_append request = {
+        .changes = owned->changes,
+        .changes_count = owned->changes_count,
+        .conditions = owned->conditions,
+        .conditions_count = owned->conditions_count,
+    };
+    int r = check_writable(owned->realm, failure);
 
-    if (r != 0)
-        return r;
-    if (realm->state == REALM_READ_ONLY)
-        return failure_set(failure, ERROR_READ_ONLY, NULL);
-    append = malloc(sizeof(*append));
-    if (!append)
-        return -ENOMEM;
-    *append = (struct append){.realm = realm, .done = done, .userdata = userdata};
-    r = write_submit(owned, append, failure);
-    if (r != 0) {
-        free(append);
-        return r;
-    }
-    realm->appends++;
-    return 0;
+    return r != 0 ? r : submit(owned->realm, &request, done, userdata, failure);
+}
+
+int realm_append_sealed(struct realm *realm, const struct log_change *changes,
+                        const struct log_condition *conditions, size_t count,
+                        realm_write_done done, void *userdata, struct failure *failure)
+{
+    struct log_append request = {
+        .changes = changes,
+        .changes_count = count,
+        .conditions = conditions,
+        .conditions_count = count,
+    };
+    int r = check_writable(realm, failure);
+
+    return r != 0 ? r : submit(realm, &request, done, userdata, failure);
 }
