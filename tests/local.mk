@@ -263,4 +263,13 @@ EXTRA_DIST += %D%/format/reader.py \
     %D%/fixtures/v1/state/journal \
     %D%/fixtures/v1/state/keyfile \
     %D%/fixtures/v1/state/keyring \
-    %D%/fixtures/v1/tombstone
+    %D%/fixtures/v1/tombstone \
+    %D%/fixtures/v2/backup \
+    %D%/fixtures/v2/content \
+    %D%/fixtures/v2/credential \
+    %D%/fixtures/v2/keyfile \
+    %D%/fixtures/v2/keyring \
+    %D%/fixtures/v2/recipient \
+    %D%/fixtures/v2/record \
+    %D%/fixtures/v2/record-key \
+    %D%/fixtures/v2/tombstone

@@ -5,12 +5,16 @@
 Argon2id, hashlib for the rest. It opens the frozen fixtures; whoever has lost the program can
 still get at the data with it."""
 
+import base64
 import hashlib
 import hmac
 import struct
 
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as aead_open
+from nacl.exceptions import BadSignatureError
+from nacl.public import PrivateKey, SealedBox
 from nacl.pwhash import argon2id
+from nacl.signing import VerifyKey
 
 MIB = 1024 * 1024
 
@@ -64,38 +68,81 @@ def check_commitment(material, number, commitment):
         raise FormatError("wrong key")
 
 
-def check_magic(cursor, magic):
+def check_magic(cursor, magic, newest):
+    """Returns the format."""
     if cursor.take(8) != magic:
         raise FormatError("not such a file")
-    if cursor.number("I") != 1:
+    version = cursor.number("I")
+    if not 1 <= version <= newest:
         raise FormatError("another format")
+    return version
 
 
-def parse_content(data):
-    cursor = Cursor(data)
-    if cursor.number("B") != 1:
+def take_content(cursor):
+    version = cursor.number("B")
+    if version not in (1, 2):
         raise FormatError("another format of content")
     content = {
         "realm": cursor.take(16),
         "epoch": cursor.number("Q"),
         "active": cursor.number("I"),
         "generations": {},
+        "recipients": [],
     }
     for _ in range(cursor.number("H")):
         number = cursor.number("I")
-        content["generations"][number] = {
-            "id": cursor.take(16),
-            "created": cursor.number("Q"),
-            "secret": cursor.take(32),
-        }
+        generation = {"id": cursor.take(16), "created": cursor.number("Q")}
+        generation["activated"] = cursor.number("Q") if version > 1 else generation["created"]
+        generation["retired"] = cursor.number("Q") if version > 1 else 0
+        generation["secret"] = cursor.take(32)
+        content["generations"][number] = generation
     content["log key"] = cursor.take(32)
     content["name key"] = cursor.take(32)
     content["host key"] = (cursor.take(32), cursor.take(32))
     present = cursor.number("B")
     content["signing key"] = (cursor.take(32), cursor.take(64) if present else None)
     content["backup"] = (cursor.number("Q"), cursor.number("I"), cursor.block().decode())
+    if version == 1:
+        return content
+    content["backup hash"], content["in directory"] = cursor.take(16), cursor.number("B")
+    for _ in range(cursor.number("H")):
+        key, added = cursor.take(32), cursor.number("Q")
+        content["recipients"].append((key, added, cursor.block().decode()))
+    content["rotation"] = {
+        name: cursor.number(code)
+        for name, code in (
+            ("begun", "Q"),
+            ("from", "I"),
+            ("to", "I"),
+            ("ended", "Q"),
+            ("re-encrypted", "Q"),
+            ("unreadable", "Q"),
+            ("paused", "B"),
+            ("rate", "I"),
+            ("queued", "B"),
+            ("uid", "I"),
+        )
+    }
+    return content
+
+
+def parse_content(data):
+    cursor = Cursor(data)
+    content = take_content(cursor)
     cursor.end()
     return content
+
+
+def parse_key_text(text, prefix):
+    """prefix: b"ms1-public-" or b"ms1-recipient-"."""
+    text = text.strip().lower()
+    if not text.startswith(prefix):
+        raise FormatError("not such a key")
+    letters = text[len(prefix) :].translate(None, b" \t\r\n-")
+    data = base64.b32decode(letters.upper() + b"=" * (-len(letters) % 8))
+    if data[-4:] != digest(prefix + data[:-4])[:4] or data[0] != 1:
+        raise FormatError("mistyped")
+    return data[1:-4]
 
 
 def fingerprint(secret):
@@ -129,7 +176,7 @@ def open_slot(block, realm, sources):
 def read_keyring(data, sources):
     """sources: slot kind (1 keyfile, 2 credential, 3 passphrase) -> bytes. Returns the content."""
     cursor = Cursor(data)
-    check_magic(cursor, b"MSKEYR1\n")
+    check_magic(cursor, b"MSKEYR1\n", 1)
     realm = cursor.take(16)
     head = data[: cursor.position]
     roots = [open_slot(cursor.block(), realm, sources) for _ in range(cursor.number("H"))]
@@ -139,10 +186,10 @@ def read_keyring(data, sources):
     return aead_open(sealed, b"mastersecret keyring" + head, nonce, kdf(root, 1, b"mskeyrng"))
 
 
-def read_backup(data, passphrase):
-    """Returns (what anybody can read, the content)."""
-    cursor = Cursor(data)
-    check_magic(cursor, b"MSBACKU1")
+LABEL = b"mastersecret backup"
+
+
+def take_head(cursor):
     facts = {
         "realm": cursor.take(16),
         "created": cursor.number("Q"),
@@ -153,6 +200,11 @@ def read_backup(data, passphrase):
     for _ in range(cursor.number("H")):
         number = cursor.number("I")
         facts["generations"][number] = cursor.take(16)
+    return facts
+
+
+def open_content_1(data, cursor, passphrase):
+    """Format 1: the content is under the passphrase's own key."""
     cost = cursor.number("Q"), cursor.number("Q")
     salt, commitment = cursor.take(16), cursor.take(32)
     head = data[: cursor.position]
@@ -160,8 +212,78 @@ def read_backup(data, passphrase):
     cursor.end()
     material = stretch(passphrase, salt, *cost)
     check_commitment(material, 4, commitment)
-    content = aead_open(sealed, b"mastersecret backup" + head, nonce, kdf(material, 3, b"msslot01"))
-    return facts, content
+    return aead_open(sealed, LABEL + head, nonce, kdf(material, 3, b"msslot01"))
+
+
+def open_lock(block, realm, passphrase, private_key):
+    """The key under this lock; None if there is nothing to open it with."""
+    cursor = Cursor(block)
+    kind = cursor.number("B")
+    if kind == 1:
+        cost = cursor.number("Q"), cursor.number("Q")
+        salt, commitment = cursor.take(16), cursor.take(32)
+        head = block[: cursor.position]
+        nonce, wrapped = cursor.take(24), cursor.take(48)
+        cursor.end()
+        if passphrase is None:
+            return None
+        material = stretch(passphrase, salt, *cost)
+        check_commitment(material, 4, commitment)
+        return aead_open(wrapped, LABEL + realm + head, nonce, kdf(material, 3, b"msslot01"))
+    if kind != 2:
+        raise FormatError("another kind of lock")
+    public_key, _name, sealed = cursor.take(32), cursor.block(), cursor.take(80)
+    cursor.end()
+    if private_key is None or bytes(PrivateKey(private_key).public_key) != public_key:
+        return None
+    return SealedBox(PrivateKey(private_key)).decrypt(sealed)
+
+
+def open_content_2(data, cursor, facts, passphrase, private_key):
+    facts["signer"] = cursor.take(32)
+    try:
+        VerifyKey(facts["signer"]).verify(LABEL + data[:-64], data[-64:])
+    except BadSignatureError:
+        raise FormatError("altered") from None
+    blocks = [cursor.block() for _ in range(cursor.number("H"))]
+    commitment = cursor.take(32)
+    head = data[: cursor.position]
+    nonce, sealed = cursor.take(24), cursor.block()
+    cursor.take(64)
+    cursor.end()
+    keys = [open_lock(block, facts["realm"], passphrase, private_key) for block in blocks]
+    key = next((key for key in keys if key is not None), None)
+    if key is None:
+        raise FormatError("no lock for this key")
+    if kdf(key, 2, b"msbackup") != commitment:
+        raise FormatError("another key than committed to")
+    return aead_open(sealed, LABEL + head, nonce, kdf(key, 1, b"msbackup"))
+
+
+def take_manifest(cursor):
+    if cursor.number("B") != 1:
+        raise FormatError("another format of manifest")
+    return {
+        "log": cursor.take(16),
+        "revision": cursor.number("Q"),
+        "records": {
+            (cursor.number("B"), cursor.number("I")): cursor.number("Q")
+            for _ in range(cursor.number("B"))
+        },
+    }
+
+
+def read_backup(data, passphrase=None, private_key=None):
+    """Returns (what anybody can read, the content parsed, the manifest: None in format 1)."""
+    cursor = Cursor(data)
+    version = check_magic(cursor, b"MSBACKU1", 2)
+    facts = take_head(cursor)
+    if version == 1:
+        return facts, parse_content(open_content_1(data, cursor, passphrase)), None
+    inner = Cursor(open_content_2(data, cursor, facts, passphrase, private_key))
+    content, manifest = take_content(inner), take_manifest(inner)
+    inner.end()
+    return facts, content, manifest
 
 
 def read_record(data, key, content):

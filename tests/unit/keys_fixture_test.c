@@ -1,7 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The frozen files of format 1 still open, with what they held. Real Argon2id here. */
+/* The frozen files of each format version still open, with what they held. Real Argon2id here. */
 #include "tests/unit/keys_support.h"
+
+#include "common/recipient_key.h"
 
 static struct folder folder;
 static uint8_t *content;
@@ -17,14 +19,14 @@ static void copy(const char *name, mode_t mode)
 }
 
 /* Into a folder with the modes that the service wants; a checkout does not keep them. */
-static int copy_fixtures(void **state)
+static int copy_fixtures(const char *version)
 {
     const char *root = getenv("srcdir");
     char path[PATH_MAX];
 
     if (keys_init() < 0)
         return -1;
-    snprintf(path, sizeof(path), "%s/tests/fixtures/v1", root ? root : ".");
+    snprintf(path, sizeof(path), "%s/tests/fixtures/%s", root ? root : ".", version);
     source_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (source_fd < 0)
         return -1;
@@ -34,6 +36,16 @@ static int copy_fixtures(void **state)
     copy(KEYRING_FILE, 0600);
     content = slurp(source_fd, "content", &content_size);
     return 0;
+}
+
+static int copy_version_1(void **state)
+{
+    return copy_fixtures("v1");
+}
+
+static int copy_version_2(void **state)
+{
+    return copy_fixtures("v2");
 }
 
 static int remove_fixtures(void **state)
@@ -104,7 +116,7 @@ static void test_content_of_format_1(void **state)
     keyring_free(keyring);
 }
 
-static void test_backup(void **state)
+static void test_backup_1(void **state)
 {
     CLEANUP_CLOSE int fd = openat(source_fd, "backup", O_RDONLY | O_CLOEXEC);
     struct backup_key key = { .passphrase = folder.backup_passphrase };
@@ -112,10 +124,82 @@ static void test_backup(void **state)
     struct keyring *keyring = NULL;
 
     assert_int_equal(backup_open(fd, &key, &keyring, &manifest), KEYRING_DONE);
+    assert_int_equal(manifest.revision, 0);
     keyring->backup = (struct backup_info){ .time_usec = 1767225600000000,
                                             .generation = 1,
                                             .location = "/root/master.backup" };
     assert_content(keyring);
+    keyring_free(keyring);
+}
+
+/* The present format: what is read is written as the same bytes. */
+static void test_content_of_format_2(void **state)
+{
+    struct keyring *keyring = open_slot(SLOT_KEYFILE);
+    CLEANUP_SECRET struct secret *found = NULL;
+    struct generation_info info[2];
+    struct rotation_state rotation;
+    struct backup_info backup;
+
+    assert_int_equal(keyring_format(keyring, &found), 0);
+    assert_int_equal(found->length, content_size);
+    assert_memory_equal(found->bytes, content, content_size);
+    keyring_generation(keyring, 0, &info[0]);
+    keyring_generation(keyring, 1, &info[1]);
+    keyring_rotation(keyring, &rotation);
+    keyring_backup_info(keyring, &backup);
+    assert_int_equal(keyring_active_generation(keyring), 2);
+    assert_true(info[0].retired_usec != 0 && info[1].retired_usec == 0);
+    assert_true(info[1].activated_usec >= info[1].created_usec);
+    assert_int_equal(keyring_recipients(keyring), 1);
+    assert_string_equal(keyring_recipient(keyring, 0)->name, "the safe, zweiter Stock, grün");
+    assert_true(rotation.begun_usec == 1767225600000001 && rotation.ended_usec == 1767225600000002 &&
+                rotation.re_encrypted == 30 && rotation.unreadable == 4 && rotation.from == 1 &&
+                rotation.to == 2 && rotation.rate == 20000 && rotation.uid == 1000 &&
+                rotation.paused && rotation.queued);
+    assert_string_equal(backup.location, "/root/master.backup");
+    assert_true(backup.in_directory);
+    keyring_free(keyring);
+}
+
+static void assert_backup_2(int fd, const struct backup_key *key)
+{
+    struct backup_manifest manifest;
+    struct keyring *keyring = NULL, *expected = open_slot(SLOT_KEYFILE);
+
+    assert_int_equal(backup_open(fd, key, &keyring, &manifest), KEYRING_DONE);
+    assert_memory_equal(manifest.log_id, "a log of its id", sizeof(manifest.log_id));
+    assert_int_equal(manifest.revision, 77);
+    assert_int_equal(manifest.count, 2);
+    assert_true(manifest.counts[1].class == 2 && manifest.counts[1].generation == 2 &&
+                manifest.counts[1].records == 4000000000);
+    assert_int_equal(keyring->backup.time_usec, 0); /* when it was written it was not proven yet */
+    keyring->backup = expected->backup;
+    assert_content(keyring);
+    keyring_free(keyring);
+    keyring_free(expected);
+}
+
+static void test_backup_2(void **state)
+{
+    CLEANUP_CLOSE int fd = openat(source_fd, "backup", O_RDONLY | O_CLOEXEC);
+    CLEANUP_FREE struct backup_facts *facts = NULL;
+    CLEANUP_FREE uint8_t *text = NULL;
+    struct keyring *keyring = open_slot(SLOT_KEYFILE);
+    struct key private_key;
+    size_t size;
+
+    text = slurp(source_fd, "recipient", &size);
+    assert_int_equal(recipient_private_parse((const char *)text, size, private_key.bytes),
+                     RECIPIENT_KEY_DONE);
+    assert_backup_2(fd, &(struct backup_key){ .passphrase = folder.backup_passphrase });
+    assert_backup_2(fd, &(struct backup_key){ .private_key = &private_key });
+    assert_int_equal(backup_inspect(fd, &facts), KEYRING_DONE);
+    assert_string_equal(facts->hint, "the usual, two words more");
+    assert_string_equal(facts->host, "a.example");
+    assert_memory_equal(facts->hash, keyring->backup.hash, BACKUP_HASH_SIZE);
+    assert_memory_equal(facts->signer, keyring_signer(keyring), 32);
+    assert_string_equal(facts->recipients[0].name, "the safe, zweiter Stock, grün");
     keyring_free(keyring);
 }
 
@@ -144,12 +228,19 @@ static void test_records(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest version_1[] = {
         cmocka_unit_test(test_openbao_2230_slots_of_every_format_open),
         cmocka_unit_test(test_content_of_format_1),
-        cmocka_unit_test(test_backup),
+        cmocka_unit_test(test_backup_1),
+        cmocka_unit_test(test_records),
+    };
+    const struct CMUnitTest version_2[] = {
+        cmocka_unit_test(test_openbao_2230_slots_of_every_format_open),
+        cmocka_unit_test(test_content_of_format_2),
+        cmocka_unit_test(test_backup_2),
         cmocka_unit_test(test_records),
     };
 
-    return cmocka_run_group_tests(tests, copy_fixtures, remove_fixtures);
+    return cmocka_run_group_tests(version_1, copy_version_1, remove_fixtures) +
+           cmocka_run_group_tests(version_2, copy_version_2, remove_fixtures);
 }
