@@ -109,7 +109,8 @@ unit_tests += %D%/unit/store_log_test \
     %D%/unit/store_damage_test \
     %D%/unit/store_fault_test \
     %D%/unit/store_step_test \
-    %D%/unit/store_view_test
+    %D%/unit/store_view_test \
+    %D%/unit/store_work_test
 store_fixture = %D%/unit/store_fixture.c %D%/unit/store_fixture.h
 %C%_unit_store_log_test_SOURCES = %D%/unit/store_log_test.c $(store_fixture)
 store_wraps = -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=pwrite,--wrap=renameat
@@ -121,6 +122,7 @@ store_wraps = -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=pwrite,--wrap=renameat
 steps = %D%/unit/steps.c %D%/unit/steps.h
 %C%_unit_store_step_test_SOURCES = %D%/unit/store_step_test.c $(store_fixture) $(steps)
 %C%_unit_store_view_test_SOURCES = %D%/unit/store_view_test.c $(store_fixture)
+%C%_unit_store_work_test_SOURCES = %D%/unit/store_work_test.c $(store_fixture)
 %C%_unit_store_damage_test_SOURCES = %D%/unit/store_damage_test.c $(store_fixture)
 %C%_unit_store_log_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 

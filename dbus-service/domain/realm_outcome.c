@@ -31,6 +31,8 @@ int realm_failure_log(struct failure *failure, enum log_outcome outcome, const c
         return failure_of(failure, ERROR_ROLLED_BACK, text);
     case LOG_NEWER:
         return failure_of(failure, ERROR_NEWER_FORMAT, text);
+    case LOG_CANCELED:
+        return failure_of(failure, ERROR_CONFLICT, text);
     }
     return failure_of(failure, ERROR_STORAGE_FAILED, text);
 }

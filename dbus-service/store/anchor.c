@@ -152,3 +152,15 @@ int anchor_put(const char *path, const struct log_hash *hash, const struct ancho
     }
     return fsync(folder_fd) ? -errno : 0;
 }
+
+int anchor_del(const char *path)
+{
+    const char *name;
+    CLEANUP_CLOSE int folder_fd = folder_open(path, &name);
+
+    if (folder_fd < 0)
+        return folder_fd;
+    if (unlinkat(folder_fd, name, 0) && errno != ENOENT)
+        return -errno;
+    return fsync(folder_fd) ? -errno : 0;
+}

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* The anchor: the newest head of the log, kept outside the state folder against its rollback
- * (doc/FORMAT 6). Both functions do file operations: not for the loop. */
+ * (doc/FORMAT 6). All functions do file operations: not for the loop. */
 #ifndef STORE_ANCHOR_H
 #define STORE_ANCHOR_H
 
@@ -25,5 +25,7 @@ int anchor_get(const char *path, const struct log_hash *hash,
 /* Replaces the file: beside it, synced, renamed, folder synced. 0 or -errno. */
 int anchor_put(const char *path, const struct log_hash *hash,
                const struct anchor *anchor) MUST_CHECK;
+/* Removes it, folder synced. 0, also when there is none, or -errno. */
+int anchor_del(const char *path) MUST_CHECK;
 
 #endif

@@ -1,85 +1,25 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dbus-service/store/journal.h"
+#include "dbus-service/store/journal_internal.h"
 
-#include "dbus-service/store/anchor.h"
-#include "dbus-service/store/journal_background.h"
-#include "dbus-service/store/journal_pending.h"
-#include "dbus-service/store/journal_start.h"
-#include "dbus-service/store/journal_writer.h"
 #include "dbus-service/store/thread.h"
-#include "dbus-service/store/view.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
-    ANCHOR_INTERVAL = 10 * 1000,          /* milliseconds */
+    ANCHOR_INTERVAL = 10 * 1000, /* milliseconds */
     COMPACT_MIN_DEFAULT = 16 * 1024 * 1024,
-    QUESTIONS_MIN = 32,
-    QUESTIONS_PER_CHANGE = 4,
-    QUESTIONS_HELD = 512,
 };
 
-enum log_state { STATE_STARTING, STATE_RUNNING, STATE_STOPPING, STATE_CLOSING };
-
-/* A thread that runs one function to its end. */
-struct task {
-    struct log *log;
-    void (*run)(struct log *log);
-    pthread_t thread;
-    bool running;
-    atomic_bool ended;
-};
-
-struct log {
-    struct journal_options options;
-    char *anchor_path;
-    uv_async_t async;
-    uv_timer_t timer;
-    uv_prepare_t prepare; /* active while appends wait for the journal's thread to be woken */
-    int handles; /* open ones */
-    enum log_state state;
-
-    struct task start_task;
-    struct journal_start start;
-    journal_open_done open_done;
-    void *open_userdata;
-
-    struct view *view;
-    bool view_bad; /* not kept when the log is closed */
-    bool read_only;
-    int lock_fd;
-    struct log_head head; /* durable and applied */
-    uint64_t offset;      /* of the journal's end */
-    uint64_t next_revision;
-    struct pending pending;
-    struct writer writer;
-
-    struct background *background;
-    uint64_t verify_changes; /* changes applied since the verification began */
-    bool held;               /* appends wait for a compaction */
-    size_t applied;          /* changes applied in this turn of the loop */
-    uint64_t compact_after;  /* not below this offset: the last try failed */
-
-    struct task anchor_task;
-    struct anchor anchor; /* what is being, or was last, written */
-    int anchor_result;
-    bool anchored, anchor_failed;
-
-    struct task close_task;
-    void (*close_done)(void *userdata);
-    void *close_userdata;
-};
-
-static void notify(void *userdata)
+void log_notify(void *userdata)
 {
     struct log *log = userdata;
 
     uv_async_send(&log->async);
 }
 
-static void event(struct log *log, enum log_event event, const char *text)
+void log_event_send(struct log *log, enum log_event event, const char *text)
 {
     if (log->options.events.event)
         log->options.events.event(log->options.events.userdata, event, text);
@@ -93,11 +33,11 @@ static void *task_main(void *userdata)
 
     task->run(task->log);
     atomic_store(&task->ended, true);
-    notify(task->log);
+    log_notify(task->log);
     return NULL;
 }
 
-static int task_start(struct task *task, struct log *log, void (*run)(struct log *log))
+int task_start(struct task *task, struct log *log, void (*run)(struct log *log))
 {
     int r;
 
@@ -109,8 +49,7 @@ static int task_start(struct task *task, struct log *log, void (*run)(struct log
     return r;
 }
 
-/* True once, when it has ended. */
-static bool task_collect(struct task *task)
+bool task_collect(struct task *task)
 {
     if (!task->running || !atomic_load(&task->ended))
         return false;
@@ -132,7 +71,7 @@ static void anchor_run(struct log *log)
     log->anchor_result = anchor_put(log->anchor_path, &log->options.hash, &log->anchor);
 }
 
-static void anchor_begin(struct log *log)
+void anchor_begin(struct log *log)
 {
     if (log->anchor_task.running || !anchor_is_due(log))
         return;
@@ -157,7 +96,7 @@ static void anchor_end(struct log *log)
 
         snprintf(text, sizeof(text), "cannot write the anchor '%s': %s", log->anchor_path,
                  strerrordesc_np(-log->anchor_result));
-        event(log, LOG_EVENT_ANCHOR_FAILED, text);
+        log_event_send(log, LOG_EVENT_ANCHOR_FAILED, text);
     }
     log->anchor_failed = failed;
 }
@@ -180,13 +119,12 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the view ------------------------------------------------------------------------------- */
 
-/* The changes stay durable in the journal; the next start builds the view anew. */
-static void view_fail(struct log *log, const char *text)
+void view_fail(struct log *log, const char *text)
 {
     if (log->view_bad)
         return;
     log->view_bad = true;
-    event(log, LOG_EVENT_VIEW_DAMAGED, text);
+    log_event_send(log, LOG_EVENT_VIEW_DAMAGED, text);
 }
 
 /* For every result of the view: damage is not to be kept. */
@@ -476,121 +414,10 @@ static bool collect_appends(struct log *log)
         void_pending(log);
     if (report.read_only && !log->read_only) {
         log->read_only = true;
-        event(log, LOG_EVENT_READ_ONLY, report.text);
+        log_event_send(log, LOG_EVENT_READ_ONLY, report.text);
     }
     call_done(&report.finished);
     return report.ended;
-}
-
-/* ---- verification and compaction ------------------------------------------------------------ */
-
-/* From 1.6 times the live bytes on, so that what is appended meanwhile stays below 2.5. */
-static bool compaction_is_due(const struct log *log)
-{
-    return log->offset > log->options.compact_min && log->offset > log->compact_after &&
-           log->offset / 8 > view_live_bytes(log->view) / 5;
-}
-
-/* The journal goes on growing meanwhile. */
-static void compact_failed(struct log *log, const char *text)
-{
-    log->compact_after = log->offset + log->offset / 4;
-    event(log, LOG_EVENT_COMPACTION_FAILED, text);
-}
-
-static void background_begin(struct log *log, void (*run)(struct background *background))
-{
-    int r;
-
-    view_check_begin(log->view);
-    log->verify_changes = 0;
-    r = background_start(&log->options, &log->writer, run, notify, log, &log->background);
-    if (r < 0 && run == background_compact)
-        compact_failed(log, strerrordesc_np(-r));
-}
-
-static void maybe_compact(struct log *log)
-{
-    if (log->background || log->read_only || log->view_bad || !compaction_is_due(log))
-        return;
-    background_begin(log, background_compact);
-}
-
-/* A compaction that is overtaken nevertheless is waited for, so that the file, with the commit under
- * way and the zeros written ahead, stays below 2.5 times the live bytes. */
-static void hold_appends(struct log *log)
-{
-    bool compacting = log->background && log->background->run == background_compact;
-    bool overtaken = compacting && !log->view_bad && log->offset / 2 > log->options.compact_min &&
-                     log->offset / 2 > view_live_bytes(log->view);
-
-    if (overtaken == log->held)
-        return;
-    log->held = overtaken;
-    writer_hold(&log->writer, overtaken);
-}
-
-/* So many a turn that others hardly wait; when a turn was long because of appends, as many more as
- * it takes for a compaction to be faster than they are. */
-static void answer_questions(struct log *log)
-{
-    struct view *view = log->view_bad ? NULL : log->view;
-    size_t budget = log->held ? QUESTIONS_HELD : QUESTIONS_MIN + QUESTIONS_PER_CHANGE * log->applied;
-
-    log->applied = 0;
-    if (log->background && question_answer(&log->background->question, view, budget))
-        notify(log);
-}
-
-static void verify_done(struct log *log)
-{
-    if (view_check_end(log->view, log->verify_changes))
-        event(log, LOG_EVENT_VERIFIED, "");
-    else
-        view_fail(log, "view: holds other records than the journal");
-}
-
-static void compact_done(struct log *log)
-{
-    log->compact_after = 0;
-    event(log, LOG_EVENT_COMPACTED, "");
-    anchor_begin(log);
-}
-
-static void background_end(struct log *log)
-{
-    struct background *background = log->background;
-
-    if (!background || !atomic_load(&background->ended))
-        return;
-    switch (background->result) {
-    case BACKGROUND_DONE:
-        if (background->run == background_verify)
-            verify_done(log);
-        else
-            compact_done(log);
-        break;
-    case BACKGROUND_CANCELED:
-        /* The view still holds tombstones that the new file lacks: it is not kept. */
-        if (background->switched) {
-            log->view_bad = true;
-            compact_done(log);
-        }
-        break;
-    case BACKGROUND_FAILED:
-        if (background->run == background_compact)
-            compact_failed(log, background->text);
-        break;
-    case BACKGROUND_DAMAGED:
-        log->compact_after = UINT64_MAX;
-        event(log, LOG_EVENT_DAMAGED, background->text);
-        break;
-    case BACKGROUND_MISMATCH:
-        view_fail(log, background->text);
-        break;
-    }
-    log->background = NULL;
-    background_free(background);
 }
 
 /* ---- closing -------------------------------------------------------------------------------- */
@@ -650,7 +477,7 @@ static void close_files(struct log *log)
 
 static void close_when_idle(struct log *log, bool writer_ended)
 {
-    if (!writer_ended || log->background || log->anchor_task.running || log->close_task.running)
+    if (!writer_ended || !work_is_idle(log) || log->anchor_task.running || log->close_task.running)
         return;
     log->anchor_result = 0;
     writer_deinit(&log->writer);
@@ -668,10 +495,9 @@ void log_close(struct log *log, void (*done)(void *userdata), void *userdata)
     log->close_done = done;
     log->close_userdata = userdata;
     uv_timer_stop(&log->timer);
-    if (log->background)
-        question_abort(&log->background->question);
+    work_stop(log);
     writer_stop(&log->writer);
-    notify(log);
+    log_notify(log);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -698,10 +524,10 @@ static void report_start(struct log *log)
     if (log->start.torn_offset) {
         snprintf(text, sizeof(text), "journal: cut off at byte %llu",
                  (unsigned long long)log->start.torn_offset);
-        event(log, LOG_EVENT_TORN_TAIL, text);
+        log_event_send(log, LOG_EVENT_TORN_TAIL, text);
     }
     if (log->start.rebuilt)
-        event(log, LOG_EVENT_VIEW_REBUILT, "");
+        log_event_send(log, LOG_EVENT_VIEW_REBUILT, "");
 }
 
 /* What a start refused leaves nothing behind but the log itself. */
@@ -738,7 +564,7 @@ static void start_end(struct log *log)
     }
     start_take_over(log);
     log->writer.hash = &log->options.hash;
-    log->writer.notify = notify;
+    log->writer.notify = log_notify;
     log->writer.userdata = log;
     r = writer_start(&log->writer, &start->file);
     if (r < 0) {
@@ -755,8 +581,8 @@ static void start_end(struct log *log)
     if (log->state != STATE_RUNNING)
         return;
     if (!start->rebuilt && log->head.revision > 0)
-        background_begin(log, background_verify);
-    maybe_compact(log);
+        work_verify(log);
+    work_turn(log);
 }
 
 static void on_async(uv_async_t *async)
@@ -776,15 +602,10 @@ static void on_async(uv_async_t *async)
     if (log->state == STATE_CLOSING)
         return;
     writer_ended = collect_appends(log);
-    answer_questions(log);
-    background_end(log);
+    work_turn(log);
     anchor_end(log);
     if (log->state == STATE_STOPPING)
         close_when_idle(log, writer_ended);
-    else
-        maybe_compact(log);
-    if (log->state == STATE_RUNNING)
-        hold_appends(log);
 }
 
 /* The handles are open after success; log->handles says how many. */
@@ -832,7 +653,7 @@ static int begin(struct log *log)
     if (r < 0)
         return r;
     log->start.options = &log->options;
-    log->start.notify = notify;
+    log->start.notify = log_notify;
     log->start.userdata = log;
     return task_start(&log->start_task, log, start_run);
 }

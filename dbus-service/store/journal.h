@@ -45,4 +45,47 @@ typedef void (*journal_open_done)(void *userdata, enum log_outcome outcome, stru
 int journal_open(const struct journal_options *options, journal_open_done done,
                  void *userdata) MUST_CHECK;
 
+/* ---- whole files, while no log is open; SLOW: not for the loop ------------------------------ */
+
+struct log_file_report {
+    struct log_head head; /* the newest commit */
+    uint64_t records;     /* handed out, or imported; tombstones included */
+    uint64_t torn_offset; /* check: an unacknowledged commit's remains are there; 0 = none */
+    char text[192];       /* why not: file and place; empty on LOG_DONE */
+};
+
+/* Reads the journal, or an export, from the beginning to the end without changing anything and
+ * hands each record that is the newest of its key to `each`, in no order, on this thread. LOG_DONE;
+ * LOG_DAMAGED (also: not made with this key, or another realm's), LOG_NEWER, LOG_FAILED, all with a
+ * text; LOG_CANCELED when `each` returned -ECANCELED or *stopping was set. It may be a journal that
+ * is being written: then it ends where it ended when it was begun. */
+struct log_check_options {
+    int fd;              /* borrowed, open for reading; offsets are not used */
+    const uint8_t *realm; /* 16 bytes */
+    struct log_hash hash;
+    const atomic_bool *stopping; /* NULL legal */
+    size_t notes; /* keys kept in memory at a time, 16 bytes each; at least 64, 0 = 32 MiB */
+    log_walk_each each;
+    void *userdata;
+};
+enum log_outcome log_check(const struct log_check_options *options,
+                           struct log_file_report *ret_report) MUST_CHECK;
+
+/* Makes an export the journal of a folder that has none, or an empty one, under a new log id: first
+ * verified as a whole, then written beside, synced and renamed. Another process (or log) that has the
+ * folder open: LOG_FAILED. The journal has records: LOG_CONFLICT. There is an anchor, or a view without
+ * its journal, so records were there once: LOG_ROLLED_BACK, unless `accept_rollback`, which removes the
+ * anchor first. LOG_DAMAGED, LOG_NEWER, LOG_FAILED; each with a text; nothing was changed then. */
+struct log_import_options {
+    int folder_fd;
+    int fd; /* of the export; as for log_check() */
+    const char *anchor_path;
+    const uint8_t *realm;
+    struct log_hash hash;
+    bool accept_rollback;
+    const atomic_bool *stopping;
+};
+enum log_outcome log_import(const struct log_import_options *options,
+                            struct log_file_report *ret_report) MUST_CHECK;
+
 #endif

@@ -32,7 +32,7 @@ static void background_release(struct background *background)
 CLEANUP_DEFINE(background_release, struct background, background_release)
 
 int background_start(const struct journal_options *options, struct writer *writer,
-                     void (*run)(struct background *background), void (*notify)(void *userdata),
+                     const struct log_walk_options *walk, void (*run)(struct background *background), void (*notify)(void *userdata),
                      void *userdata, struct background **ret_background)
 {
     CLEANUP(background_release_cleanup) struct background *background =
@@ -44,6 +44,7 @@ int background_start(const struct journal_options *options, struct writer *write
         return -ENOMEM;
     background->options = options;
     background->writer = writer;
+    background->walk = walk;
     background->run = run;
     question_init(&background->question, notify, userdata);
     writer_position(writer, &file);
@@ -100,6 +101,8 @@ static int walk_change(void *userdata, const struct frame_change *change)
         return -EBADMSG;
     if (batch->forget && header.kind != RECORD_TOMBSTONE)
         return 0;
+    if (walk->background->keep && header.generation == walk->background->keep)
+        return 0;
     if (question_add(batch, change))
         return 0;
     r = walk_flush(walk);
@@ -131,6 +134,7 @@ int background_walk(struct background *background, struct scan *scan, bool forge
             r = frame_walk(&frame, walk_change, &walk);
         if (r < 0)
             return r;
+        atomic_store(&background->done, scan->offset);
     }
     return walk_flush(&walk);
 }
@@ -180,6 +184,45 @@ void background_verify(struct background *background)
     r = scan_init(&scan, background->fd, &background->options->hash);
     if (r == 0)
         r = background_walk(background, &scan, false, verify_answer, NULL);
+    if (r == 0 && memcmp(&scan.head, &background->head, sizeof(scan.head)) != 0)
+        r = -EBADMSG;
+    background_finish(background, &scan, r);
+    scan_deinit(&scan);
+}
+
+/* ---- handing out ---------------------------------------------------------------------------- */
+
+static int walk_answer(void *userdata, const struct frame_change *change,
+                       enum question_answer answer)
+{
+    struct background *background = userdata;
+    const struct log_walk_options *walk = background->walk;
+    const struct log_walk_record record = { &change->key, change->revision, change->record,
+                                            change->size };
+    int r;
+
+    if (answer == QUESTION_MISMATCH)
+        return -ESTALE;
+    if (answer == QUESTION_SUPERSEDED)
+        return 0;
+    if (question_is_aborted(&background->question))
+        return -ECANCELED;
+    r = walk->each(walk->userdata, &record);
+    /* Those are of the journal and of the view. */
+    return r == -EBADMSG || r == -ESTALE || r > 0 ? -EIO : r;
+}
+
+void background_walk_out(struct background *background)
+{
+    struct scan scan;
+    int r;
+
+    if (background->walk->low_priority)
+        thread_lower_priority();
+    background->keep = background->walk->keep_generation;
+    r = scan_init(&scan, background->fd, &background->options->hash);
+    if (r == 0)
+        r = background_walk(background, &scan, false, walk_answer, background);
     if (r == 0 && memcmp(&scan.head, &background->head, sizeof(scan.head)) != 0)
         r = -EBADMSG;
     background_finish(background, &scan, r);

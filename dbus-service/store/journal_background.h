@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The two walks over a whole journal while it serves: verification and compaction. One at a time,
- * on a thread (of low priority for the verification; a compaction must keep up with the appends).
- * What they must know of the view they ask in small batches. */
+/* The walks over a whole journal while it serves: verification, compaction, and the one that hands
+ * every record out. One at a time, on a thread (of low priority for the verification; a compaction
+ * must keep up with the appends). What they must know of the view they ask in small batches. */
 #ifndef STORE_JOURNAL_BACKGROUND_H
 #define STORE_JOURNAL_BACKGROUND_H
 
@@ -23,12 +23,15 @@ enum background_result {
 struct background {
     const struct journal_options *options; /* borrowed */
     struct writer *writer;
+    const struct log_walk_options *walk; /* borrowed; of background_walk_out() */
     struct question question;
     void (*run)(struct background *background);
     int fd;              /* of the journal as it was at the beginning; owned */
     uint64_t limit;      /* walked up to here: a commit's end, */
     struct log_head head; /* of this head */
     struct question_batch *batch;
+    uint32_t keep;       /* changes of this generation are not asked about; 0 = none */
+    atomic_uint_fast64_t done; /* bytes of the journal walked over */
     pthread_t thread;
     atomic_bool ended;
     bool switched;       /* the new file is the journal; of interest once it ended */
@@ -36,10 +39,10 @@ struct background {
     char text[128];
 };
 
-/* Starts background_verify or background_compact on its thread; `notify` comes from there when
+/* Starts one of the functions below on its thread; `notify` comes from there when
  * a question waits and at the end. 0 or -errno. */
 int background_start(const struct journal_options *options, struct writer *writer,
-                     void (*run)(struct background *background), void (*notify)(void *userdata),
+                     const struct log_walk_options *walk, void (*run)(struct background *background), void (*notify)(void *userdata),
                      void *userdata, struct background **ret_background) MUST_CHECK;
 /* After `ended`: joins and frees. NULL is legal. */
 void background_free(struct background *background);
@@ -50,7 +53,10 @@ void background_verify(struct background *background);
  * journal's place; then has the view forget the tombstones that were dropped. */
 void background_compact(struct background *background);
 
-/* For those two. Each answer in the order of the journal; 0 or -errno to stop. */
+/* Hands every record that is the newest of its key to walk->each. */
+void background_walk_out(struct background *background);
+
+/* For those. Each answer in the order of the journal; 0 or -errno to stop. */
 typedef int (*background_each)(void *userdata, const struct frame_change *change,
                                enum question_answer answer);
 /* Walks from the scan's offset up to the limit, with `forget` over tombstones only (each may be NULL

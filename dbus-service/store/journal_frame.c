@@ -11,6 +11,7 @@
 enum { JOURNAL_FORMAT = 1, HEADER_CHECKED = 96 };
 
 static const char header_magic[] = "MSJRNL1\n";
+static const char export_magic[] = "MSEXPRT1";
 static const char header_label[] = "mastersecret journal";
 
 static struct iovec part(const void *bytes, size_t size)
@@ -33,7 +34,7 @@ void journal_header_format(struct journal_header *header, const struct log_hash 
 {
     struct cursor cursor = cursor_writer(ret_bytes, JOURNAL_HEADER_SIZE);
 
-    cursor_put_bytes(&cursor, header_magic, 8);
+    cursor_put_bytes(&cursor, header->export ? export_magic : header_magic, 8);
     cursor_put_u32(&cursor, JOURNAL_FORMAT);
     cursor_put_u32(&cursor, 0);
     cursor_put_bytes(&cursor, header->realm, sizeof(header->realm));
@@ -49,10 +50,12 @@ int journal_header_parse(const uint8_t *bytes, const struct log_hash *hash,
                          struct journal_header *ret_header)
 {
     struct cursor cursor = cursor_reader(bytes, JOURNAL_HEADER_SIZE);
+    const uint8_t *magic = cursor_get_view(&cursor, 8);
     uint8_t check[32];
     uint32_t format;
 
-    if (memcmp(cursor_get_view(&cursor, 8), header_magic, 8) != 0)
+    ret_header->export = memcmp(magic, export_magic, 8) == 0;
+    if (!ret_header->export && memcmp(magic, header_magic, 8) != 0)
         return -EBADMSG;
     format = cursor_get_u32(&cursor);
     if (format > JOURNAL_FORMAT)
@@ -84,7 +87,8 @@ void frame_seal(uint8_t *bytes, struct frame *frame, const struct log_hash *hash
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    frame->time = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    if (!frame->time)
+        frame->time = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     cursor_put_u32(&cursor, FRAME_MAGIC);
     cursor_put_u8(&cursor, frame->type);
     cursor_put_bytes(&cursor, "\0\0\0", 3);
@@ -112,7 +116,7 @@ int frame_header_parse(const uint8_t *bytes, struct frame *ret_frame)
     frame.first = cursor_get_u64(&cursor);
     frame.time = cursor_get_u64(&cursor);
     cursor_get_bytes(&cursor, frame.previous, sizeof(frame.previous));
-    if (magic != FRAME_MAGIC || frame.type < FRAME_COMMIT || frame.type > FRAME_BASE_END)
+    if (magic != FRAME_MAGIC || frame.type < FRAME_COMMIT || frame.type > FRAME_EXPORT_END)
         return -EBADMSG;
     if (reserved[0] || reserved[1] || reserved[2] || frame.body_size > FRAME_BODY_MAX)
         return -EBADMSG;

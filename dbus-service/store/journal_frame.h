@@ -14,6 +14,7 @@
 #define FRAME_MAGIC 0x4d525346u
 
 struct journal_header {
+    bool export; /* the file is an export (doc/FORMAT 5.6) */
     uint8_t realm[16];
     uint8_t id[LOG_ID_SIZE];
     uint64_t base_revision;
@@ -28,7 +29,7 @@ void journal_header_format(struct journal_header *header, const struct log_hash 
 int journal_header_parse(const uint8_t *bytes, const struct log_hash *hash,
                          struct journal_header *ret_header) MUST_CHECK;
 
-enum frame_type { FRAME_COMMIT = 1, FRAME_BASE = 2, FRAME_BASE_END = 3 };
+enum frame_type { FRAME_COMMIT = 1, FRAME_BASE = 2, FRAME_BASE_END = 3, FRAME_EXPORT_END = 4 };
 
 struct frame {
     uint8_t type;
@@ -42,7 +43,7 @@ struct frame {
 };
 
 /* Frames a body that stands at bytes + FRAME_HEADER_SIZE: writes the header before it and the chain
- * value after it, and sets frame->chain. `time` is filled in. */
+ * value after it, and sets frame->chain. A `time` of 0 becomes now. */
 void frame_seal(uint8_t *bytes, struct frame *frame, const struct log_hash *hash);
 /* Parses FRAME_HEADER_SIZE bytes; body and chain are not set. -EBADMSG. */
 int frame_header_parse(const uint8_t *bytes, struct frame *ret_frame) MUST_CHECK;

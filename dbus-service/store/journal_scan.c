@@ -138,6 +138,22 @@ static bool commit_follows(const struct scan *scan, const struct frame *frame)
            chain_equal(frame->previous, scan->head.chain);
 }
 
+static bool export_ends(const struct scan *scan, const struct frame *frame)
+{
+    return scan->header.export && frame->type == FRAME_EXPORT_END && frame->count == 0 &&
+           frame->body_size == 0 && frame->first == scan->head.revision &&
+           chain_equal(frame->previous, scan->head.chain);
+}
+
+static bool follows(const struct scan *scan, const struct frame *frame)
+{
+    if (scan->ended)
+        return false;
+    if (!scan->base_done)
+        return base_follows(scan, frame);
+    return commit_follows(scan, frame) || export_ends(scan, frame);
+}
+
 /* Where the last magic of [start, end) stands; 0 none, or -errno. */
 static int64_t magic_before(struct scan *scan, uint64_t start, uint64_t end)
 {
@@ -216,9 +232,11 @@ int scan_next(struct scan *scan, struct frame *ret_frame)
     r = frame_at(scan, scan->offset, &frame);
     if (r <= 0)
         return r;
-    if (scan->base_done ? !commit_follows(scan, &frame) : !base_follows(scan, &frame))
+    if (!follows(scan, &frame))
         return 0;
-    if (scan->base_done) {
+    if (frame.type == FRAME_EXPORT_END) {
+        scan->ended = true;
+    } else if (scan->base_done) {
         scan->head.revision += frame.count;
         memcpy(scan->head.chain, frame.chain, sizeof(scan->head.chain));
     } else {

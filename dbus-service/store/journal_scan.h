@@ -15,6 +15,7 @@ struct scan {
     uint64_t offset; /* of the next frame */
     struct journal_header header;
     bool base_done;        /* commits from here on */
+    bool ended;            /* the end of an export was read; nothing may follow */
     uint8_t base_previous[LOG_CHAIN_SIZE];
     struct log_head head;  /* of the newest commit read (or the base) */
     uint8_t *window;

@@ -167,6 +167,8 @@ static enum log_outcome read_header(struct work *work)
         return refuse(work, LOG_NEWER, "journal: of a newer format");
     if (r < 0)
         return fail(work, "journal: cannot read", r);
+    if (work->scan.header.export)
+        return refuse(work, LOG_DAMAGED, "journal: is an export; put it elsewhere and import it");
     if (memcmp(work->scan.header.realm, work->options->realm, 16) != 0)
         return refuse(work, LOG_DAMAGED, "journal: of another realm");
     if (start->anchored && memcmp(work->scan.header.id, start->anchor.head.id, LOG_ID_SIZE) != 0)

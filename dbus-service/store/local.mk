@@ -8,9 +8,13 @@ dbus_service_libservice_la_SOURCES += \
     %D%/journal.h \
     %D%/journal_background.c \
     %D%/journal_background.h \
+    %D%/journal_check.c \
     %D%/journal_compact.c \
+    %D%/journal_export.c \
+    %D%/journal_export.h \
     %D%/journal_frame.c \
     %D%/journal_frame.h \
+    %D%/journal_internal.h \
     %D%/journal_pending.c \
     %D%/journal_pending.h \
     %D%/journal_question.c \
@@ -19,6 +23,7 @@ dbus_service_libservice_la_SOURCES += \
     %D%/journal_scan.h \
     %D%/journal_start.c \
     %D%/journal_start.h \
+    %D%/journal_work.c \
     %D%/journal_writer.c \
     %D%/journal_writer.h \
     %D%/log.h \

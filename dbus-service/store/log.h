@@ -55,6 +55,7 @@ enum log_outcome {
     LOG_DAMAGED,   /* open: damage beyond the rules of a torn tail */
     LOG_ROLLED_BACK, /* open: older than the anchor */
     LOG_NEWER,     /* open: a newer format */
+    LOG_CANCELED,  /* work on the whole log: by whoever asked for it, or the log is being closed */
 };
 
 /* Called once, on the loop, when the append is durable and applied (LOG_DONE, with its revision),
@@ -121,6 +122,61 @@ struct log_events {
     bool (*progress)(void *userdata, uint64_t done, uint64_t total);
     void *userdata;
 };
+
+/* ---- work on the whole log, on threads of its own while it serves; one of each kind at a time ---- */
+
+/* Comes once, on the loop, never from within the call that began it: LOG_DONE with the revision it
+ * covers; LOG_FAILED or LOG_DAMAGED with a text; LOG_CANCELED. `text` is never NULL. */
+typedef void (*log_work_done)(void *userdata, enum log_outcome outcome, uint64_t revision,
+                              const char *text);
+
+/* A record that is the newest of its key; tombstones are handed out too. All is borrowed. */
+struct log_walk_record {
+    const struct record_key *key;
+    uint64_t revision;
+    const uint8_t *record;
+    size_t size;
+};
+
+/* ON THE WALK'S THREAD, so it may take its time. 0; -ECANCELED to end the walk as LOG_CANCELED;
+ * another -errno to end it as LOG_FAILED. */
+typedef int (*log_walk_each)(void *userdata, const struct log_walk_record *record);
+
+struct log_walk_options {
+    uint32_t keep_generation; /* records of it are passed over, and cost next to nothing; 0: none */
+    bool low_priority;        /* gives way to everything else that wants the processor */
+    log_walk_each each;
+    log_work_done done;
+    void *userdata;
+};
+
+/* Hands out every record of the log as it is at some moment after its newest change at or before
+ * the head of now: one that is changed meanwhile may be left out or be handed out as it was, and
+ * what is appended from now on is not met. It reads the journal, so a record that the view lost is
+ * no gap: it ends as LOG_FAILED, and LOG_EVENT_VIEW_DAMAGED comes.
+ *
+ * A compaction under way, or due, is waited for. One that becomes due during the walk comes at 2.2
+ * times the live bytes only, and then takes its place: LOG_CONFLICT, begin again.
+ * 0; -EBUSY there is a walk already; -EIO the log does not work any more; -errno. */
+int log_walk(struct log *log, const struct log_walk_options *options) MUST_CHECK;
+/* Bytes of the journal read and in all; 0 and 0 while there is no walk, or it waits. */
+void log_walk_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total);
+/* Its done still comes, as LOG_CANCELED if it had not ended. `each` is not called after this, but
+ * for a call that is under way on the thread now. */
+void log_walk_cancel(struct log *log);
+
+/* Compacts now, after what is under way. Nothing that was superseded or deleted before the call is
+ * in the journal's file after LOG_DONE (nor in the view's, which wipes what it drops); the
+ * revision is that of the new base. LOG_FAILED with a text: not done, nothing was changed. Same
+ * results as log_walk(). */
+int log_compact(struct log *log, log_work_done done, void *userdata) MUST_CHECK;
+
+/* Writes the whole log, compacted before if that can be done, as it is at one revision, to a
+ * regular file open for reading and writing, which is emptied first; synced, and read again and
+ * verified before LOG_DONE. The log goes on meanwhile. The descriptor is duplicated. On any other
+ * outcome the file holds nothing. Same results as log_walk(). */
+int log_export(struct log *log, int fd, log_work_done done, void *userdata) MUST_CHECK;
+void log_export_cancel(struct log *log);
 
 /* Stops taking appends, completes the waiting ones, records the head in the anchor, closes the view
  * (renamed to its clean name, folder synced) and the journal, then calls done on the loop and frees

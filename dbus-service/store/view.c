@@ -657,6 +657,19 @@ static int entry_put(struct view *view, const struct record_key *key, const stru
     return r < 0 ? db_write_error() : r;
 }
 
+/* What is let go leaves its bytes in the file, in room that is free: they are wiped first. A value of
+ * the same size is written in the same place. */
+static int entry_wipe(struct view *view, const struct record_key *key, const struct entry *held)
+{
+    CLEANUP_FREE uint8_t *zeros = calloc(1, ENTRY_HEAD_SIZE + held->size);
+    struct entry_key place;
+
+    if (!zeros)
+        return -ENOMEM;
+    entry_key_format(key, &place);
+    return db_put(view, db_datum(place.bytes, place.size), zeros, ENTRY_HEAD_SIZE + held->size);
+}
+
 /* A record under a key that has none, in a bulk load: no look-up. 0, 1 there is one, or -errno. */
 static int bulk_apply(struct view *view, const struct record_key *key, struct entry *entry)
 {
@@ -706,9 +719,10 @@ static int entry_replace(struct view *view, const struct record_key *key, struct
     if (found && entry->header.version <= held.header.version)
         return VIEW_STALE_VERSION;
     r = index_update(view, key, held.position, entry);
-    if (r < 0)
-        return r;
-    r = entry_put(view, key, entry, GDBM_REPLACE);
+    if (r == 0 && found && held.size != entry->size)
+        r = entry_wipe(view, key, &held);
+    if (r == 0)
+        r = entry_put(view, key, entry, GDBM_REPLACE);
     if (r < 0)
         return r;
     if (found)
@@ -764,7 +778,9 @@ int view_forget(struct view *view, const struct record_key *key)
     if (held.header.kind != RECORD_TOMBSTONE)
         return 0;
     entry_key_format(key, &place);
-    r = db_del(view, db_datum(place.bytes, place.size));
+    r = entry_wipe(view, key, &held);
+    if (r == 0)
+        r = db_del(view, db_datum(place.bytes, place.size));
     if (r == 0)
         census_count(&view->counters, key, &held.header, held.size, -1);
     return view_result(view, r);
