@@ -32,7 +32,10 @@ struct key {
 static const char *parse_names(const struct key *key, void *place, const char *value);
 static const char *parse_path(const struct key *key, void *place, const char *value);
 static const char *parse_number(const struct key *key, void *place, const char *value);
+static const char *parse_duration(const struct key *key, void *place, const char *value);
 static const char *parse_audit(const struct key *key, void *place, const char *value);
+
+#define DAY (24u * 60 * 60)
 
 #define AT(member) offsetof(struct config, member)
 
@@ -43,6 +46,9 @@ static const struct key keys[] = {
     { { "service", "anchor", "" }, parse_path, AT(anchor), 0, 0 },
     { { "service", "keyfile", "" }, parse_path, AT(keyfile), 0, 0 },
     { { "service", "name-cache", "60" }, parse_number, AT(name_cache), 1, 3600 },
+    { { "secret", "rotate-after", "" }, parse_duration, AT(rotate_after), 1, 36500u * DAY },
+    { { "secret", "keep-retired", "0d" }, parse_duration, AT(keep_retired), 0, 36500u * DAY },
+    { { "secret", "rotation-rate", "20000" }, parse_number, AT(rotation_rate), 0, 10000000 },
     { { "audit", "success", "administration" }, parse_audit, AT(audit_success), 0, 0 },
     { { "audit", "failure", "all" }, parse_audit, AT(audit_failure), 0, 0 },
     { { "limits", "connections", "4096" }, parse_number, AT(connections), 16, 60000 },
@@ -145,6 +151,35 @@ static const char *parse_number(const struct key *key, void *place, const char *
         return "the number is out of range";
     *(unsigned *)place = (unsigned)number;
     return NULL;
+}
+
+/* A number with a unit; nothing = zero, which stands for never. */
+static const char *parse_duration(const struct key *key, void *place, const char *value)
+{
+    static const struct {
+        char letter;
+        unsigned seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 60 * 60 }, { 'd', DAY } };
+    static const char problem[] = "a duration is a number and s, m, h or d, as in 90d";
+    size_t digits = strspn(value, "0123456789");
+    unsigned long number;
+
+    if (*value == '\0') {
+        *(unsigned *)place = 0;
+        return NULL;
+    }
+    if (digits == 0 || digits > 10 || strlen(value) != digits + 1)
+        return problem;
+    number = strtoul(value, NULL, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].letter != value[digits])
+            continue;
+        if (number > key->maximum / units[i].seconds || number * units[i].seconds < key->minimum)
+            return "the duration is out of range";
+        *(unsigned *)place = (unsigned)number * units[i].seconds;
+        return NULL;
+    }
+    return problem;
 }
 
 static const char *parse_audit(const struct key *key, void *place, const char *value)

@@ -26,6 +26,9 @@ struct config {
     char *anchor;  /* absolute; "" = the default place */
     char *keyfile; /* the same */
     unsigned name_cache; /* seconds */
+    unsigned rotate_after;  /* seconds; 0 = never */
+    unsigned keep_retired;  /* seconds */
+    unsigned rotation_rate; /* records per second; 0 = as fast as it goes */
     unsigned audit_success; /* enum config_audit */
     unsigned audit_failure;
     unsigned connections;

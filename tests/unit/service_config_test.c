@@ -58,6 +58,9 @@ static void test_defaults(void **state)
     assert_int_equal(config->audit_success, CONFIG_AUDIT_ADMINISTRATION);
     assert_int_equal(config->audit_failure, CONFIG_AUDIT_ALL);
     assert_int_equal(config->verify_burst, 10);
+    assert_int_equal(config->rotate_after, 0);
+    assert_int_equal(config->keep_retired, 0);
+    assert_int_equal(config->rotation_rate, 20000);
 }
 
 static void test_all_keys(void **state)
@@ -68,7 +71,8 @@ static void test_all_keys(void **state)
     if (!is_root())
         skip();
     write_file("[service]\nadministrators = secops , user:alice\nanchor=/srv/a\nname-cache = 5\n"
-               "[audit]\nsuccess = all\nfailure = none\n[limits]\nverify-failures = 3\n");
+               "[audit]\nsuccess = all\nfailure = none\n[limits]\nverify-failures = 3\n"
+               "[secret]\nrotate-after = 90d\nkeep-retired = 36h\nrotation-rate = 0\n");
     assert_int_equal(config_load(path, &config, error), 0);
     assert_int_equal(config->administrators.count, 2);
     assert_string_equal(config->administrators.names[0], "secops");
@@ -78,6 +82,9 @@ static void test_all_keys(void **state)
     assert_int_equal(config->audit_success, CONFIG_AUDIT_ALL);
     assert_int_equal(config->audit_failure, CONFIG_AUDIT_NONE);
     assert_int_equal(config->verify_burst, 3);
+    assert_int_equal(config->rotate_after, 90 * 24 * 60 * 60);
+    assert_int_equal(config->keep_retired, 36 * 60 * 60);
+    assert_int_equal(config->rotation_rate, 0);
 }
 
 static void test_mistakes(void **state)
@@ -95,6 +102,15 @@ static void test_mistakes(void **state)
         { "[service]\nname-cache = 1e3\n", 2, "number" },
         { "[service]\nname-cache = 99999999999999999999\n", 2, "number" },
         { "[service]\nname-cache = 0\n", 2, "range" },
+        { "[secret]\nrotate-after = 90\n", 2, "duration" },
+        { "[secret]\nrotate-after = d\n", 2, "duration" },
+        { "[secret]\nrotate-after = 9 d\n", 2, "duration" },
+        { "[secret]\nrotate-after = 90w\n", 2, "duration" },
+        { "[secret]\nrotate-after = 90dd\n", 2, "duration" },
+        { "[secret]\nrotate-after = -1d\n", 2, "duration" },
+        { "[secret]\nrotate-after = 0d\n", 2, "range" },
+        { "[secret]\nrotate-after = 36501d\n", 2, "range" },
+        { "[secret]\nkeep-retired = 99999999999d\n", 2, "duration" },
         { "[service]\nanchor = relative\n", 2, "absolute" },
         { "[service]\nadministrators = a\nadministrators = b\n", 3, "twice" },
         { "[service]\nadministrators = group:a\n", 2, "groups" },
