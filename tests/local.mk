@@ -85,6 +85,9 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_realm_test_SOURCES = %D%/unit/domain_realm_test.c $(domain_fixture)
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 
+# Killed, or failing, at each step of a process.
+steps = %D%/unit/steps.c %D%/unit/steps.h
+
 # dbus-service/keys
 unit_tests += %D%/unit/keys_backup_test \
     %D%/unit/keys_content_test \
@@ -93,12 +96,17 @@ unit_tests += %D%/unit/keys_backup_test \
     %D%/unit/keys_keyring_test \
     %D%/unit/keys_pool_test \
     %D%/unit/keys_record_test \
-    %D%/unit/keys_shares_test
+    %D%/unit/keys_shares_test \
+    %D%/unit/keys_slot_step_test \
+    %D%/unit/keys_slot_test
 %C%_unit_keys_backup_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash,--wrap=pread
 %C%_unit_keys_generate_test_LDFLAGS = $(AM_LDFLAGS) \
     -Wl,--wrap=calloc,--wrap=crypto_pwhash,--wrap=fchmod,--wrap=fsync,--wrap=malloc \
     -Wl,--wrap=pread,--wrap=pwrite,--wrap=renameat2
 %C%_unit_keys_keyring_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
+%C%_unit_keys_slot_step_test_SOURCES = %D%/unit/keys_slot_step_test.c $(steps)
+%C%_unit_keys_slot_step_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
+%C%_unit_keys_slot_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
 %C%_unit_keys_pool_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
 noinst_HEADERS += %D%/unit/keys_support.h
 
@@ -119,7 +127,6 @@ store_wraps = -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=pwrite,--wrap=renameat
 %C%_unit_store_fault_test_SOURCES = %D%/unit/store_fault_test.c $(store_fixture)
 %C%_unit_store_fault_test_LDFLAGS = $(AM_LDFLAGS) $(store_wraps) -Wl,--wrap=uv_timer_start
 %C%_unit_store_bytes_test_SOURCES = %D%/unit/store_bytes_test.c $(store_fixture)
-steps = %D%/unit/steps.c %D%/unit/steps.h
 %C%_unit_store_step_test_SOURCES = %D%/unit/store_step_test.c $(store_fixture) $(steps)
 %C%_unit_store_view_test_SOURCES = %D%/unit/store_view_test.c $(store_fixture)
 %C%_unit_store_work_test_SOURCES = %D%/unit/store_work_test.c $(store_fixture)

@@ -43,6 +43,11 @@ const char *keyring_memory_kind(const struct keyring *keyring)
     return key_pool_kind(keyring->pool);
 }
 
+uint32_t keyring_opened_by(const struct keyring *keyring)
+{
+    return keyring->opened_by;
+}
+
 uint64_t keyring_epoch(const struct keyring *keyring)
 {
     return keyring->epoch;
@@ -110,31 +115,6 @@ void keyring_name_hash(const struct keyring *keyring, const struct iovec *parts,
 
 /* Reading */
 
-static int open_file(int folder_fd, int *ret_fd)
-{
-    int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-
-    *ret_fd = openat(folder_fd, KEYRING_FILE, flags);
-    if (*ret_fd >= 0)
-        return KEYRING_DONE;
-    return errno == ENOENT ? KEYRING_ABSENT : -errno;
-}
-
-static int read_file(int folder_fd, struct secret **ret_bytes)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct stat status;
-    int r = open_file(folder_fd, &fd);
-
-    if (r != KEYRING_DONE)
-        return r;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > KEYRING_FILE_MAX)
-        return KEYRING_DAMAGED;
-    return durable_file_read(fd, (size_t)status.st_size, ret_bytes);
-}
-
 int keyring_exists(int folder_fd)
 {
     struct stat status;
@@ -144,34 +124,26 @@ int keyring_exists(int folder_fd)
     return errno == ENOENT ? KEYRING_ABSENT : -errno;
 }
 
-/* The file borrows from the bytes. */
-static int load_file(int folder_fd, struct secret **ret_bytes, struct keyring_file *ret_file)
-{
-    int r = read_file(folder_fd, ret_bytes);
-
-    return r == KEYRING_DONE
-               ? keyring_file_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_file)
-               : r;
-}
-
 int keyring_slots(int folder_fd, unsigned *ret_mask)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
     unsigned mask = 0;
-    int r = load_file(folder_fd, &bytes, &file);
+    int r = keyring_file_load(folder_fd, &bytes, &file);
 
     if (r != KEYRING_DONE)
         return r;
     for (size_t i = 0; i < file.slot_count; i++)
-        mask |= 1U << file.slots[i].kind;
+        if (!file.slots[i].kept)
+            mask |= 1U << file.slots[i].kind;
     *ret_mask = mask;
     return KEYRING_DONE;
 }
 
 /* Any slot of the kind. When none opens, the first reason that says more than "not there". */
 static int unwrap_kind(const struct keyring_file *file, enum slot_kind kind,
-                       const struct slot_sources *sources, struct key *ret_root)
+                       const struct slot_sources *sources, struct key *ret_root,
+                       const struct slot **ret_used)
 {
     int reason = KEYRING_NO_SLOT;
 
@@ -181,25 +153,10 @@ static int unwrap_kind(const struct keyring_file *file, enum slot_kind kind,
         if (file->slots[i].kind != kind)
             continue;
         r = slot_unwrap(&file->slots[i], sources, file->realm, ret_root);
-        if (r == KEYRING_DONE)
-            return r;
-        if (reason == KEYRING_NO_SLOT)
-            reason = r;
-    }
-    return reason;
-}
-
-static int unwrap_any(const struct keyring_file *file, const struct slot_sources *sources,
-                      struct key *ret_root, enum slot_kind *ret_used)
-{
-    static const enum slot_kind order[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE };
-    int reason = KEYRING_NO_SLOT;
-
-    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        int r = unwrap_kind(file, order[i], sources, ret_root);
-
+        if (r == KEYRING_DONE) /* a slot of another file, put into this one, wraps another key */
+            r = keyring_file_check(file, ret_root->bytes);
         if (r == KEYRING_DONE) {
-            *ret_used = order[i];
+            *ret_used = &file->slots[i];
             return r;
         }
         if (reason == KEYRING_NO_SLOT)
@@ -208,14 +165,40 @@ static int unwrap_any(const struct keyring_file *file, const struct slot_sources
     return reason;
 }
 
+static bool any_known(const struct keyring_file *file)
+{
+    for (size_t i = 0; i < file->slot_count; i++)
+        if (slot_kind_name(file->slots[i].kind))
+            return true;
+    return false;
+}
+
+static int unwrap_any(const struct keyring_file *file, const struct slot_sources *sources,
+                      struct key *ret_root, const struct slot **ret_used)
+{
+    static const enum slot_kind order[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE,
+                                            SLOT_SHARES };
+    int reason = KEYRING_NO_SLOT;
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        int r = unwrap_kind(file, order[i], sources, ret_root, ret_used);
+
+        if (r == KEYRING_DONE)
+            return r;
+        if (reason == KEYRING_NO_SLOT)
+            reason = r;
+    }
+    return reason == KEYRING_NO_SLOT && !any_known(file) ? KEYRING_NEWER : reason;
+}
+
 int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyring **ret_keyring,
                  enum slot_kind *ret_used)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     CLEANUP_KEY struct key root;
     struct keyring_file file;
-    enum slot_kind used = SLOT_KEYFILE;
-    int r = load_file(folder_fd, &bytes, &file);
+    const struct slot *used = NULL;
+    int r = keyring_file_load(folder_fd, &bytes, &file);
 
     if (r != KEYRING_DONE)
         return r;
@@ -223,9 +206,11 @@ int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyri
     if (r != KEYRING_DONE)
         return r;
     r = keyring_file_unseal(&file, &root, ret_keyring);
-    if (r == KEYRING_DONE)
-        *ret_used = used;
-    return r;
+    if (r != KEYRING_DONE)
+        return r;
+    (*ret_keyring)->opened_by = used->id;
+    *ret_used = used->kind;
+    return KEYRING_DONE;
 }
 
 /* Generating: check, make keys, make the slot, prove the backup, and only then the keyring file. */
@@ -245,19 +230,6 @@ static int check_request(const struct keyring_generate *request)
     return backup_check(request->backup_fd);
 }
 
-/* What the disk says it holds, before anybody relies on it. */
-static int check_written(int folder_fd, const struct secret *bytes)
-{
-    CLEANUP_SECRET struct secret *found = NULL;
-    int r = read_file(folder_fd, &found);
-
-    if (r != KEYRING_DONE)
-        return r;
-    return found->length == bytes->length && memcmp(found->bytes, bytes->bytes, bytes->length) == 0
-               ? KEYRING_DONE
-               : -EIO;
-}
-
 static int write_keyring(const struct keyring_generate *request, const struct keyring *keyring,
                          const struct slot *slot)
 {
@@ -267,12 +239,7 @@ static int write_keyring(const struct keyring_generate *request, const struct ke
     if (r < 0)
         return r;
     r = durable_file_create(request->folder_fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
-    if (r < 0)
-        return r == -EEXIST ? KEYRING_EXISTS : r;
-    r = check_written(request->folder_fd, bytes);
-    if (r != KEYRING_DONE)
-        (void)unlinkat(request->folder_fd, KEYRING_FILE, 0);
-    return r;
+    return r == -EEXIST ? KEYRING_EXISTS : r;
 }
 
 /* With the backup written: whatever fails from here on takes it back. */
@@ -307,6 +274,7 @@ static int make_keyring(const struct keyring_generate *request, struct keyring *
     if (r != KEYRING_DONE)
         return r;
     r = write_both(request, keyring, &slot);
+    keyring->opened_by = slot.id;
     if (r == KEYRING_DONE)
         *ret_keyring = STEAL(keyring);
     return r;

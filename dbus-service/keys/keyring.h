@@ -138,6 +138,7 @@ void keyring_free(struct keyring *keyring);
 /* Facts; none is secret. */
 const uint8_t *keyring_realm(const struct keyring *keyring); /* REALM_ID_SIZE bytes */
 uint32_t keyring_active_generation(const struct keyring *keyring);
+uint32_t keyring_opened_by(const struct keyring *keyring); /* id of a slot; 0: a copy, changed */
 uint64_t keyring_epoch(const struct keyring *keyring);
 const char *keyring_memory_kind(const struct keyring *keyring); /* key_pool_kind() */
 void keyring_backup_info(const struct keyring *keyring, struct backup_info *ret_info);

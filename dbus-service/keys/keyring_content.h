@@ -39,6 +39,7 @@ struct keyring {
     atomic_uint references;
     uint8_t realm[REALM_ID_SIZE];
     uint64_t epoch;
+    uint32_t opened_by; /* id of the slot; not of the content */
     uint32_t active; /* number of a generation below */
     uint8_t host_public[KEY_SIZE];
     uint8_t signing_public[KEY_SIZE];

@@ -2,9 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/keys/keyring_file.h"
 
+#include "dbus-service/keys/durable_file.h"
 #include "dbus-service/keys/keyring_content.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAGIC "MSKEYR1\n"
 #define FILE_FORMAT 1
@@ -34,14 +38,10 @@ static int parse_slots(struct cursor *cursor, struct keyring_file *file)
 {
     for (size_t i = 0; i < file->slot_count; i++) {
         size_t length;
-        const uint8_t *block = cursor_get_block(cursor, SLOT_SIZE, &length);
-        struct cursor slot = cursor_reader(block, block ? length : 0);
+        const uint8_t *block = cursor_get_block(cursor, SLOT_BLOCK_MAX, &length);
 
-        if (slot_parse(&slot, &file->slots[i]) != KEYRING_DONE)
+        if (!block || slot_parse(block, length, &file->slots[i]) != KEYRING_DONE)
             return KEYRING_DAMAGED;
-        for (size_t j = 0; j < i; j++)
-            if (file->slots[j].id == file->slots[i].id)
-                return KEYRING_DAMAGED;
     }
     return KEYRING_DONE;
 }
@@ -67,15 +67,22 @@ int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_
     return r == KEYRING_DONE ? parse_body(&cursor, ret_file) : r;
 }
 
-static int open_content(const struct keyring_file *file, const struct key *root,
+static int open_content(const struct keyring_file *file, const uint8_t root[KEY_SIZE],
                         struct secret **ret_content)
 {
     CLEANUP_KEY struct key key;
     uint8_t associated[ASSOCIATED_SIZE];
 
-    key_derive(root->bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
+    key_derive(root, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
     format_associated(file->realm, associated);
     return sealed_open(&file->sealed, &key, associated, sizeof(associated), ret_content);
+}
+
+int keyring_file_check(const struct keyring_file *file, const uint8_t root[KEY_SIZE])
+{
+    CLEANUP_SECRET struct secret *content = NULL;
+
+    return open_content(file, root, &content);
 }
 
 int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
@@ -83,7 +90,7 @@ int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
 {
     CLEANUP_SECRET struct secret *content = NULL;
     CLEANUP_KEYRING struct keyring *keyring = NULL;
-    int r = open_content(file, root, &content);
+    int r = open_content(file, root->bytes, &content);
 
     if (r != KEYRING_DONE)
         return r;
@@ -95,6 +102,41 @@ int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
     memcpy(keyring->keys->root, root->bytes, sizeof(keyring->keys->root));
     *ret_keyring = STEAL(keyring);
     return KEYRING_DONE;
+}
+
+static size_t slots_size(const struct slot *slots, size_t slot_count)
+{
+    size_t size = HEAD_SIZE + 2;
+
+    for (size_t i = 0; i < slot_count; i++)
+        size += 4 + slot_size(&slots[i]);
+    return size;
+}
+
+static void format_slots(struct cursor *cursor, const uint8_t realm[REALM_ID_SIZE],
+                         const struct slot *slots, size_t slot_count)
+{
+    format_head(cursor, realm);
+    cursor_put_u16(cursor, (uint16_t)slot_count);
+    for (size_t i = 0; i < slot_count; i++)
+        slot_format(&slots[i], cursor);
+}
+
+int keyring_file_format(const struct keyring_file *file, struct secret **ret_bytes)
+{
+    size_t size = slots_size(file->slots, file->slot_count) + SEALED_NONCE_SIZE + 4 +
+                  file->sealed.size;
+    struct cursor cursor;
+    int r = secret_new(size, ret_bytes);
+
+    if (r < 0)
+        return r;
+    cursor = cursor_writer((*ret_bytes)->bytes, size);
+    format_slots(&cursor, file->realm, file->slots, file->slot_count);
+    cursor_put_bytes(&cursor, file->sealed.nonce, sizeof(file->sealed.nonce));
+    cursor_put_block(&cursor, file->sealed.bytes, file->sealed.size);
+    (*ret_bytes)->length = cursor.position;
+    return 0;
 }
 
 static void format_sealed(struct cursor *cursor, const struct keyring *keyring,
@@ -118,18 +160,45 @@ int keyring_file_seal(const struct keyring *keyring, const struct slot *slots, s
 
     if (r < 0)
         return r;
-    size = HEAD_SIZE + 2 + slot_count * (4 + SLOT_SIZE) + SEALED_OVERHEAD + content->length;
+    size = slots_size(slots, slot_count) + SEALED_OVERHEAD + content->length;
     r = secret_new(size, ret_bytes);
     if (r < 0)
         return r;
     cursor = cursor_writer((*ret_bytes)->bytes, size);
-    format_head(&cursor, keyring->realm);
-    cursor_put_u16(&cursor, (uint16_t)slot_count);
-    for (size_t i = 0; i < slot_count; i++) {
-        cursor_put_u32(&cursor, SLOT_SIZE);
-        slot_format(&slots[i], &cursor);
-    }
+    format_slots(&cursor, keyring->realm, slots, slot_count);
     format_sealed(&cursor, keyring, content);
     (*ret_bytes)->length = cursor.position;
     return 0;
+}
+
+/* The file */
+
+static int read_file(int folder_fd, struct secret **ret_bytes)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat status;
+
+    fd = openat(folder_fd, KEYRING_FILE,
+                O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? KEYRING_ABSENT : -errno;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > KEYRING_FILE_MAX)
+        return KEYRING_DAMAGED;
+    return durable_file_read(fd, (size_t)status.st_size, ret_bytes);
+}
+
+int keyring_file_load(int folder_fd, struct secret **ret_bytes, struct keyring_file *ret_file)
+{
+    int r = read_file(folder_fd, ret_bytes);
+
+    return r == KEYRING_DONE
+               ? keyring_file_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_file)
+               : r;
+}
+
+int keyring_file_save(int folder_fd, const struct secret *bytes)
+{
+    return durable_file_replace(folder_fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
 }

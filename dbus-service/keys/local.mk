@@ -26,6 +26,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/keyring_content.h \
     %D%/keyring_file.c \
     %D%/keyring_file.h \
+    %D%/keyring_slot.c \
+    %D%/keyring_slot.h \
     %D%/passphrase.c \
     %D%/passphrase.h \
     %D%/record.c \

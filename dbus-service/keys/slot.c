@@ -4,6 +4,7 @@
 
 #include "common/safe_open.h"
 #include "dbus-service/keys/durable_file.h"
+#include "dbus-service/keys/shares.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ struct slot_type {
     int (*create)(const struct slot_sources *sources, bool *ret_created);
     int (*material)(const struct slot *slot, const struct slot_sources *sources,
                     struct key *ret_material);
-    bool stretched; /* by Argon2id */
+    struct passphrase_cost (*cost)(const struct slot_sources *sources); /* of a new one */
+    bool (*cost_fits)(const struct passphrase_cost *cost);
 };
 
 static bool has_keyfile(const struct slot_sources *sources)
@@ -38,6 +40,11 @@ static bool has_credential(const struct slot_sources *sources)
 static bool has_passphrase(const struct slot_sources *sources)
 {
     return sources->passphrase != NULL;
+}
+
+static bool has_shares(const struct slot_sources *sources)
+{
+    return sources->shares != NULL && sources->shares->count > 0;
 }
 
 /* Opens the folder of an absolute path. Points *ret_name at the last element. */
@@ -58,19 +65,62 @@ static int open_folder(const char *path, int *ret_fd, const char **ret_name)
     return *ret_fd < 0 ? -errno : 0;
 }
 
-static int create_keyfile(const struct slot_sources *sources, bool *ret_created)
+typedef int keyfile_writer(int folder_fd, const char *name, mode_t mode, const void *bytes,
+                           size_t size);
+
+/* A fresh key for the key file, where `write` puts it. */
+static int write_keyfile(const char *path, keyfile_writer *write)
 {
     CLEANUP_CLOSE int folder_fd = -1;
     CLEANUP_KEY struct key key;
     const char *name;
-    int r = open_folder(sources->keyfile, &folder_fd, &name);
+    int r = open_folder(path, &folder_fd, &name);
 
     if (r < 0)
         return r;
     random_bytes(key.bytes, sizeof(key.bytes));
-    r = durable_file_create(folder_fd, name, 0400, key.bytes, sizeof(key.bytes));
+    return write(folder_fd, name, 0400, key.bytes, sizeof(key.bytes));
+}
+
+static int create_keyfile(const struct slot_sources *sources, bool *ret_created)
+{
+    int r = write_keyfile(sources->keyfile, durable_file_create);
+
     *ret_created = r == 0;
     return r == -EEXIST ? KEYRING_DONE : r;
+}
+
+int slot_keyfile_prepare(const char *path, char ret_next[PATH_MAX])
+{
+    char temporary[NAME_MAX + 1];
+    const char *slash = strrchr(path, '/');
+    int length, r = write_keyfile(path, durable_file_prepare);
+
+    if (r == 0)
+        r = durable_file_temporary(slash + 1, temporary);
+    if (r < 0)
+        return r;
+    length = snprintf(ret_next, PATH_MAX, "%.*s%s", (int)(slash + 1 - path), path, temporary);
+    return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int in_folder(const char *path, int (*act)(int folder_fd, const char *name))
+{
+    CLEANUP_CLOSE int folder_fd = -1;
+    const char *name;
+    int r = open_folder(path, &folder_fd, &name);
+
+    return r < 0 ? r : act(folder_fd, name);
+}
+
+int slot_keyfile_commit(const char *path)
+{
+    return in_folder(path, durable_file_commit);
+}
+
+int slot_keyfile_cancel(const char *path)
+{
+    return in_folder(path, durable_file_cancel);
 }
 
 static int create_nothing(const struct slot_sources *sources, bool *ret_created)
@@ -85,14 +135,27 @@ static int check_passphrase(const struct slot_sources *sources, bool *ret_create
     return passphrase_is_valid(sources->passphrase) ? KEYRING_DONE : KEYRING_PASSPHRASE_LENGTH;
 }
 
+static void hash_material(const struct slot *slot, const uint8_t *bytes, size_t size,
+                          struct key *ret_material)
+{
+    static const uint8_t label[] = "mastersecret slot";
+    uint8_t kind = (uint8_t)slot->kind;
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, NULL, 0, KEY_SIZE);
+    crypto_generichash_update(&state, label, sizeof(label) - 1);
+    crypto_generichash_update(&state, &kind, sizeof(kind));
+    crypto_generichash_update(&state, slot->salt, sizeof(slot->salt));
+    crypto_generichash_update(&state, bytes, size);
+    crypto_generichash_final(&state, ret_material->bytes, KEY_SIZE);
+    memory_wipe(&state, sizeof(state));
+}
+
 static int file_material(const struct slot *slot, const char *path, mode_t forbidden,
                          struct key *ret_material)
 {
-    static const uint8_t label[] = "mastersecret slot";
     CLEANUP_SECRET struct secret *content = NULL;
     struct safe_open_rule rule = { geteuid(), forbidden, SOURCE_MAX_BYTES };
-    uint8_t kind = (uint8_t)slot->kind;
-    crypto_generichash_state state;
     int r = safe_read(path, &rule, &content);
 
     if (r == -ENOENT)
@@ -101,13 +164,7 @@ static int file_material(const struct slot *slot, const char *path, mode_t forbi
         return r;
     if (r > 0 || content->length < SOURCE_MIN_BYTES)
         return KEYRING_BAD_SOURCE;
-    crypto_generichash_init(&state, NULL, 0, KEY_SIZE);
-    crypto_generichash_update(&state, label, sizeof(label) - 1);
-    crypto_generichash_update(&state, &kind, sizeof(kind));
-    crypto_generichash_update(&state, slot->salt, sizeof(slot->salt));
-    crypto_generichash_update(&state, content->bytes, content->length);
-    crypto_generichash_final(&state, ret_material->bytes, KEY_SIZE);
-    memory_wipe(&state, sizeof(state));
+    hash_material(slot, content->bytes, content->length, ret_material);
     return KEYRING_DONE;
 }
 
@@ -130,12 +187,65 @@ static int passphrase_material(const struct slot *slot, const struct slot_source
     return passphrase_derive(sources->passphrase, slot->salt, &slot->cost, ret_material);
 }
 
+static int shares_material(const struct slot *slot, const struct slot_sources *sources,
+                           struct key *ret_material)
+{
+    CLEANUP_KEY struct key secret;
+    const struct share *first = &sources->shares->shares[0];
+    int r;
+
+    if (first->slot != slot->id)
+        return KEYRING_NO_SLOT;
+    if (first->threshold != slot->cost.opslimit || first->count != slot->cost.memlimit)
+        return KEYRING_SHARES_DIFFER;
+    r = shares_join(sources->shares, &secret);
+    if (r == KEYRING_DONE)
+        hash_material(slot, secret.bytes, sizeof(secret.bytes), ret_material);
+    return r;
+}
+
+static struct passphrase_cost cost_nothing(const struct slot_sources *sources)
+{
+    return (struct passphrase_cost){ 0, 0 };
+}
+
+static struct passphrase_cost cost_default(const struct slot_sources *sources)
+{
+    return passphrase_cost_default;
+}
+
+static struct passphrase_cost cost_shares(const struct slot_sources *sources)
+{
+    const struct share *first = &sources->shares->shares[0];
+
+    return (struct passphrase_cost){ first->threshold, first->count };
+}
+
+static bool fits_nothing(const struct passphrase_cost *cost)
+{
+    return cost->opslimit == 0 && cost->memlimit == 0;
+}
+
+static bool fits_any(const struct passphrase_cost *cost)
+{
+    return true; /* passphrase_derive() has caps, and says which side of them it is */
+}
+
+static bool fits_shares(const struct passphrase_cost *cost)
+{
+    return cost->memlimit <= SHARES_MAX && cost->opslimit <= SHARES_MAX &&
+           shares_are_valid((unsigned)cost->opslimit, (unsigned)cost->memlimit);
+}
+
 static const struct slot_type slot_types[] = {
-    [SLOT_KEYFILE] = { "keyfile", has_keyfile, create_keyfile, keyfile_material, false },
+    [SLOT_KEYFILE] = { "keyfile", has_keyfile, create_keyfile, keyfile_material, cost_nothing,
+                       fits_nothing },
     [SLOT_CREDENTIAL] = { "credential", has_credential, create_nothing, credential_material,
-                          false },
+                          cost_nothing, fits_nothing },
     [SLOT_PASSPHRASE] = { "passphrase", has_passphrase, check_passphrase, passphrase_material,
-                          true },
+                          cost_default, fits_any },
+    [SLOT_SHARES] = { "shares", has_shares, create_nothing, shares_material, cost_shares,
+                      fits_shares },
 };
 
 #define SLOT_TYPES (sizeof(slot_types) / sizeof(slot_types[0]))
@@ -194,34 +304,47 @@ static void format_head(const struct slot *slot, struct cursor *cursor)
     cursor_put_bytes(cursor, slot->commitment, sizeof(slot->commitment));
 }
 
+size_t slot_size(const struct slot *slot)
+{
+    return slot->kept ? slot->kept_size : SLOT_SIZE;
+}
+
 void slot_format(const struct slot *slot, struct cursor *cursor)
 {
+    cursor_put_u32(cursor, (uint32_t)slot_size(slot));
+    if (slot->kept) {
+        cursor_put_bytes(cursor, slot->kept, slot->kept_size);
+        return;
+    }
     format_head(slot, cursor);
     cursor_put_bytes(cursor, slot->nonce, sizeof(slot->nonce));
     cursor_put_bytes(cursor, slot->wrapped, sizeof(slot->wrapped));
 }
 
-static bool cost_fits_kind(const struct slot *slot)
+static void parse_rest(struct cursor *cursor, struct slot *slot)
 {
-    bool zero = slot->cost.opslimit == 0 && slot->cost.memlimit == 0;
-
-    return slot_types[slot->kind].stretched || zero;
+    slot->cost.opslimit = cursor_get_u64(cursor);
+    slot->cost.memlimit = cursor_get_u64(cursor);
+    cursor_get_bytes(cursor, slot->salt, sizeof(slot->salt));
+    cursor_get_bytes(cursor, slot->commitment, sizeof(slot->commitment));
+    cursor_get_bytes(cursor, slot->nonce, sizeof(slot->nonce));
+    cursor_get_bytes(cursor, slot->wrapped, sizeof(slot->wrapped));
 }
 
-int slot_parse(struct cursor *cursor, struct slot *ret_slot)
+int slot_parse(const uint8_t *block, size_t size, struct slot *ret_slot)
 {
-    unsigned kind = cursor_get_u8(cursor);
+    struct cursor cursor = cursor_reader(block, size);
+    unsigned kind = cursor_get_u8(&cursor);
 
     *ret_slot = (struct slot){ .kind = (enum slot_kind)kind };
-    ret_slot->id = cursor_get_u32(cursor);
-    ret_slot->cost.opslimit = cursor_get_u64(cursor);
-    ret_slot->cost.memlimit = cursor_get_u64(cursor);
-    cursor_get_bytes(cursor, ret_slot->salt, sizeof(ret_slot->salt));
-    cursor_get_bytes(cursor, ret_slot->commitment, sizeof(ret_slot->commitment));
-    cursor_get_bytes(cursor, ret_slot->nonce, sizeof(ret_slot->nonce));
-    cursor_get_bytes(cursor, ret_slot->wrapped, sizeof(ret_slot->wrapped));
-    if (!cursor_at_end(cursor) || !type_of(kind) || !cost_fits_kind(ret_slot))
+    ret_slot->id = cursor_get_u32(&cursor);
+    if (!cursor_ok(&cursor))
         return KEYRING_DAMAGED;
+    parse_rest(&cursor, ret_slot);
+    if (!type_of(kind) || !cursor_at_end(&cursor) || !slot_types[kind].cost_fits(&ret_slot->cost)) {
+        ret_slot->kept = block;
+        ret_slot->kept_size = size;
+    }
     return KEYRING_DONE;
 }
 
@@ -250,8 +373,7 @@ int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sourc
 
     if (!kind_has_source(kind, sources))
         return KEYRING_NO_SLOT;
-    if (slot_types[kind].stretched)
-        slot.cost = passphrase_cost_default;
+    slot.cost = slot_types[kind].cost(sources);
     random_bytes(slot.salt, sizeof(slot.salt));
     r = slot_types[kind].material(&slot, sources, &material);
     if (r != KEYRING_DONE)
@@ -277,6 +399,8 @@ int slot_unwrap(const struct slot *slot, const struct slot_sources *sources,
     uint8_t associated[ASSOCIATED_SIZE];
     int r;
 
+    if (slot->kept)
+        return type_of(slot->kind) ? KEYRING_DAMAGED : KEYRING_NEWER;
     if (!kind_has_source(slot->kind, sources))
         return KEYRING_NO_SLOT;
     r = slot_types[slot->kind].material(slot, sources, &material);

@@ -34,6 +34,7 @@ FILES = {
 KEYS = ["memcmp(a->realm", "memcmp(bytes, MAGIC", "memcmp(present->realm", "memcmp(one->public_key",
         "strcmp(one->name", "strcmp(keyring->recipients[index].name",
         "memcmp(found, magic, SEALED_MAGIC_SIZE)", "memcmp(keyring->realm", "memcmp(file->realm",
+        "memcmp(file.realm", "memcmp(ret_file->realm",
         "memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE)", "memcmp(found->bytes, bytes->bytes",
         "strcmp(slot_types[i].name"]
 # Objects -> what they must refer to; they refer to none of the others.

@@ -280,9 +280,9 @@ static bool keyring_allowed(size_t offset, int outcome)
 {
     if (offset >= 8 && offset < 12)
         return outcome == (KEYRING_NEWER) || (offset == 8 && outcome == KEYRING_DAMAGED);
-    if (offset == 34) /* another kind, whose material is not there or does not fit */
-        return outcome == KEYRING_DAMAGED || outcome == KEYRING_NO_SLOT ||
-               outcome == KEYRING_WRONG_KEY;
+    if (offset == 34) /* another kind: unknown, ill-formed for it, or without its material */
+        return outcome == KEYRING_NEWER || outcome == KEYRING_DAMAGED ||
+               outcome == KEYRING_NO_SLOT || outcome == KEYRING_WRONG_KEY;
     if (offset >= 39 && offset < 55)
         return outcome == KEYRING_DAMAGED || outcome == KEYRING_NEWER ||
                outcome == KEYRING_WRONG_KEY;
@@ -433,13 +433,13 @@ static void test_slot_names(void **state)
 {
     enum slot_kind kind = 0;
 
-    for (unsigned i = SLOT_KEYFILE; i <= SLOT_PASSPHRASE; i++) {
+    for (unsigned i = SLOT_KEYFILE; i <= SLOT_SHARES; i++) {
         assert_int_equal(slot_kind_parse(slot_kind_name((enum slot_kind)i), &kind), 0);
         assert_int_equal(kind, i);
     }
     assert_int_equal(slot_kind_parse("tpm", &kind), -EINVAL);
     assert_null(slot_kind_name(0));
-    assert_null(slot_kind_name(4));
+    assert_null(slot_kind_name(5));
 }
 
 static void test_hashes(void **state)

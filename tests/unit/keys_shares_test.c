@@ -325,6 +325,73 @@ static void test_numbers(void **state)
     }
 }
 
+/* Whatever a call needs of them, not on its own stack. */
+struct kept {
+    struct key secret;
+    struct share_set set;
+    struct share share;
+    struct secret *text;
+    uint8_t letters[40]; /* its last, but for the "-" */
+};
+
+static void *split(void *userdata)
+{
+    struct kept *kept = userdata;
+
+    shares_split(&kept->secret, realm, 1, 2, 3, &kept->set);
+    return NULL;
+}
+
+static void *join(void *userdata)
+{
+    struct kept *kept = userdata;
+
+    assert_int_equal(shares_join(&kept->set, &kept->secret), KEYRING_DONE);
+    return NULL;
+}
+
+static void *format(void *userdata)
+{
+    struct kept *kept = userdata;
+
+    assert_int_equal(share_format(&kept->set.shares[0], &kept->text), 0);
+    for (size_t i = kept->text->length, j = sizeof(kept->letters); j > 0; i--)
+        if (kept->text->bytes[i - 1] != '-')
+            kept->letters[--j] = kept->text->bytes[i - 1];
+    return NULL;
+}
+
+static void *read_text(void *userdata)
+{
+    struct kept *kept = userdata;
+
+    assert_int_equal(share_parse(kept->text, &kept->share), KEYRING_DONE);
+    return NULL;
+}
+
+static void test_nothing_is_left_behind(void **state)
+{
+    static const struct {
+        const char *name;
+        void *(*function)(void *);
+    } calls[] = { { "split", split }, { "join", join }, { "format", format },
+                  { "parse", read_text } };
+    static struct kept kept;
+
+    random_bytes(kept.secret.bytes, sizeof(kept.secret.bytes));
+    random_bytes(kept.letters, sizeof(kept.letters)); /* until there are some */
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        uint8_t *stack = stack_run(calls[i].function, &kept);
+
+        assert_not_left(stack, kept.secret.bytes, KEY_SIZE, calls[i].name);
+        for (unsigned j = 0; j < 3; j++)
+            assert_not_left(stack, kept.set.shares[j].bytes, KEY_SIZE, calls[i].name);
+        assert_not_left(stack, kept.letters, sizeof(kept.letters), calls[i].name);
+        stack_free(stack);
+    }
+    secret_free(kept.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_slips),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_nothing_is_left_behind),
     };
 
     return cmocka_run_group_tests(tests, init_keys, NULL);

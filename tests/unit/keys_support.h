@@ -20,8 +20,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define BACKUP_PASSPHRASE "correct horse battery"
@@ -140,6 +142,39 @@ static inline void assert_same_content(const struct keyring *a, const struct key
     assert_int_equal(keyring_format(b, &other), 0);
     assert_int_equal(one->length, other->length);
     assert_memory_equal(one->bytes, other->bytes, one->length);
+}
+
+/* A stack of its own, to see what a function leaves on it. */
+#define STACK_SIZE ((size_t)1024 * 1024)
+
+static inline uint8_t *stack_run(void *(*function)(void *), void *userdata)
+{
+    uint8_t *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                          0);
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    assert_true(stack != MAP_FAILED);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK_SIZE), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, function, userdata), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
+    return stack;
+}
+
+/* Not even half of it. */
+static inline void assert_not_left(const uint8_t *stack, const void *secret, size_t size,
+                                   const char *name)
+{
+    for (size_t at = 0; at + size / 2 <= size; at += size / 2)
+        if (memmem(stack, STACK_SIZE, (const uint8_t *)secret + at, size / 2))
+            fail_msg("%s is left on the stack", name);
+}
+
+static inline void stack_free(uint8_t *stack)
+{
+    munmap(stack, STACK_SIZE);
 }
 
 static inline int init_keys(void **state)

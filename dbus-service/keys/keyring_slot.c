@@ -1,0 +1,358 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/keys/keyring_slot.h"
+
+#include "dbus-service/keys/keyring_content.h"
+#include "dbus-service/keys/keyring_file.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+/* Reading */
+
+static struct slot_info info_of(const struct slot *slot)
+{
+    struct slot_info info = { .id = slot->id, .kind = slot->kind, .usable = !slot->kept };
+
+    if (info.usable && slot->kind == SLOT_SHARES) {
+        info.threshold = (unsigned)slot->cost.opslimit;
+        info.count = (unsigned)slot->cost.memlimit;
+    }
+    return info;
+}
+
+int keyring_slot_infos(int folder_fd, struct slot_info ret_infos[SLOTS_MAX], size_t *ret_count)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    int r = keyring_file_load(folder_fd, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    for (size_t i = 0; i < file.slot_count; i++)
+        ret_infos[i] = info_of(&file.slots[i]);
+    *ret_count = file.slot_count;
+    return KEYRING_DONE;
+}
+
+int keyring_share_check(int folder_fd, const struct share *share)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    int r = keyring_file_load(folder_fd, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    if (memcmp(file.realm, share->realm, sizeof(file.realm)) != 0)
+        return KEYRING_OTHER_REALM;
+    for (size_t i = 0; i < file.slot_count; i++) {
+        struct slot_info info = info_of(&file.slots[i]);
+
+        if (info.kind == SLOT_SHARES && info.id == share->slot &&
+            info.threshold == share->threshold && info.count == share->count)
+            return KEYRING_DONE;
+    }
+    return KEYRING_SHARES_DIFFER;
+}
+
+/* Changing: the file is read, its slots are changed in memory, and it is written. */
+
+/* The open keyring's own file. */
+static int load_own(int folder_fd, const struct keyring *keyring, struct secret **ret_bytes,
+                    struct keyring_file *ret_file)
+{
+    int r = keyring_file_load(folder_fd, ret_bytes, ret_file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    if (memcmp(ret_file->realm, keyring->realm, sizeof(ret_file->realm)) != 0)
+        return KEYRING_OTHER_REALM;
+    return keyring_file_check(ret_file, keyring->keys->root);
+}
+
+static int save(int folder_fd, const struct keyring_file *file)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    int r = keyring_file_format(file, &bytes);
+
+    return r < 0 ? r : keyring_file_save(folder_fd, bytes);
+}
+
+int keyring_store(int folder_fd, const struct keyring *keyring)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    CLEANUP_SECRET struct secret *anew = NULL;
+    struct keyring_file file;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r == KEYRING_DONE)
+        r = keyring_file_seal(keyring, file.slots, file.slot_count, &anew);
+    return r == KEYRING_DONE ? keyring_file_save(folder_fd, anew) : r;
+}
+
+/* SIZE_MAX: not there. */
+static size_t find(const struct keyring_file *file, uint32_t id)
+{
+    for (size_t i = 0; i < file->slot_count; i++)
+        if (file->slots[i].id == id)
+            return i;
+    return SIZE_MAX;
+}
+
+static void take_out(struct keyring_file *file, size_t at)
+{
+    file->slot_count--;
+    memmove(&file->slots[at], &file->slots[at + 1],
+            (file->slot_count - at) * sizeof(file->slots[0]));
+}
+
+static int next_id(const struct keyring_file *file, uint32_t *ret_id)
+{
+    uint32_t highest = 0;
+
+    for (size_t i = 0; i < file->slot_count; i++)
+        if (file->slots[i].id > highest)
+            highest = file->slots[i].id;
+    *ret_id = highest + 1;
+    return highest == UINT32_MAX ? KEYRING_FULL : KEYRING_DONE;
+}
+
+/* KEYRING_DAMAGED: it wraps another key. */
+static int check_opens(const struct slot *slot, const struct slot_sources *sources,
+                       const struct keyring *keyring)
+{
+    CLEANUP_KEY struct key root;
+    int r = slot_unwrap(slot, sources, keyring->realm, &root);
+
+    if (r != KEYRING_DONE)
+        return r;
+    return sodium_memcmp(root.bytes, keyring->keys->root, KEY_SIZE) == 0 ? KEYRING_DONE
+                                                                         : KEYRING_DAMAGED;
+}
+
+/* Wraps, and opens again before anybody relies on it. */
+static int wrap(const struct keyring *keyring, enum slot_kind kind, uint32_t id,
+                const struct slot_sources *sources, struct slot *ret_slot)
+{
+    int r = slot_wrap(kind, id, sources, keyring->realm, keyring->keys->root, ret_slot);
+
+    return r == KEYRING_DONE ? check_opens(ret_slot, sources, keyring) : r;
+}
+
+static int wrap_shares(const struct keyring *keyring, const struct slot_request *request,
+                       uint32_t id, struct slot *ret_slot)
+{
+    struct slot_sources sources = { .shares = request->shares };
+    CLEANUP_KEY struct key secret;
+
+    if (!shares_are_valid(request->threshold, request->count))
+        return -EINVAL;
+    random_bytes(secret.bytes, sizeof(secret.bytes));
+    shares_split(&secret, keyring->realm, id, request->threshold, request->count, request->shares);
+    return wrap(keyring, SLOT_SHARES, id, &sources, ret_slot);
+}
+
+/* Shares of a slot that did not come to be. */
+static int wipe_unless_done(const struct slot_request *request, int r)
+{
+    if (r != KEYRING_DONE && request->kind == SLOT_SHARES)
+        share_set_wipe(request->shares);
+    return r;
+}
+
+static int make_slot(const struct keyring *keyring, const struct slot_request *request, uint32_t id,
+                     struct slot *ret_slot)
+{
+    return request->kind == SLOT_SHARES
+               ? wrap_shares(keyring, request, id, ret_slot)
+               : wrap(keyring, request->kind, id, &request->sources, ret_slot);
+}
+
+/* Puts it at the end. */
+static int append(const struct keyring *keyring, const struct slot_request *request,
+                  struct keyring_file *file)
+{
+    uint32_t id;
+    int r = next_id(file, &id);
+
+    if (r != KEYRING_DONE || file->slot_count == SLOTS_MAX)
+        return KEYRING_FULL;
+    r = make_slot(keyring, request, id, &file->slots[file->slot_count]);
+    if (r == KEYRING_DONE)
+        file->slot_count++;
+    return r;
+}
+
+static uint32_t last_id(const struct keyring_file *file)
+{
+    return file->slots[file->slot_count - 1].id;
+}
+
+static int add(int folder_fd, const struct keyring *keyring, const struct slot_request *request,
+               uint32_t *ret_id)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r == KEYRING_DONE)
+        r = append(keyring, request, &file);
+    if (r == KEYRING_DONE)
+        r = save(folder_fd, &file);
+    if (r == KEYRING_DONE)
+        *ret_id = last_id(&file);
+    return r;
+}
+
+static int create_source(const struct slot_request *request, bool *ret_created)
+{
+    *ret_created = false;
+    return request->kind == SLOT_SHARES
+               ? KEYRING_DONE
+               : slot_source_create(request->kind, &request->sources, ret_created);
+}
+
+int keyring_slot_add(int folder_fd, const struct keyring *keyring,
+                     const struct slot_request *request, uint32_t *ret_id)
+{
+    bool created;
+    int r = create_source(request, &created);
+
+    if (r == KEYRING_DONE)
+        r = add(folder_fd, keyring, request, ret_id);
+    if (r != KEYRING_DONE && created)
+        slot_source_remove(request->kind, &request->sources);
+    return wipe_unless_done(request, r);
+}
+
+/* Without the slots for the key file that come before the last one, which is the new one's. */
+static int save_one_keyfile(int folder_fd, struct keyring_file *file)
+{
+    for (size_t i = file->slot_count - 1; i > 0; i--)
+        if (file->slots[i - 1].kind == SLOT_KEYFILE)
+            take_out(file, i - 1);
+    return save(folder_fd, file);
+}
+
+/* Key file and keyring cannot change in one step. So the keyring has both slots while the one key file
+ * takes the place of the other: whichever lies there opens. `next` is where the new one lies first. */
+static int replace_keyfile(int folder_fd, const struct keyring *keyring, const char *path,
+                           const char *next, struct keyring_file *file)
+{
+    struct slot_request request = { .kind = SLOT_KEYFILE, .sources = { .keyfile = next } };
+    int r = append(keyring, &request, file);
+
+    if (r == KEYRING_DONE)
+        r = save(folder_fd, file);
+    if (r == KEYRING_DONE)
+        r = slot_keyfile_commit(path);
+    return r == KEYRING_DONE ? save_one_keyfile(folder_fd, file) : r;
+}
+
+static int replace_with_keyfile(int folder_fd, const struct keyring *keyring, const char *path,
+                                struct keyring_file *file)
+{
+    struct keyring_file before = *file;
+    char next[PATH_MAX];
+    int r;
+
+    if (!path)
+        return KEYRING_NO_SLOT;
+    r = slot_keyfile_prepare(path, next);
+    if (r == 0)
+        r = replace_keyfile(folder_fd, keyring, path, next, file);
+    /* If the key file is certainly the old one, the slot for the new one goes again. If not, both
+     * slots stay, and the next replacement takes those that no longer open. */
+    if (r != KEYRING_DONE && slot_keyfile_cancel(path) == 0)
+        (void)!save(folder_fd, &before);
+    return r;
+}
+
+static int replace(int folder_fd, const struct keyring *keyring, size_t at,
+                   const struct slot_request *request, struct keyring_file *file)
+{
+    struct slot slot;
+    bool created; /* never: a key file is replaced by other means */
+    uint32_t id;
+    int r;
+
+    if (request->kind == SLOT_KEYFILE)
+        return replace_with_keyfile(folder_fd, keyring, request->sources.keyfile, file);
+    r = create_source(request, &created);
+    if (r == KEYRING_DONE)
+        r = next_id(file, &id);
+    if (r == KEYRING_DONE)
+        r = make_slot(keyring, request, id, &slot);
+    if (r != KEYRING_DONE)
+        return r;
+    take_out(file, at);
+    file->slots[file->slot_count++] = slot;
+    return save(folder_fd, file);
+}
+
+static int replace_id(int folder_fd, const struct keyring *keyring, uint32_t id,
+                      const struct slot_request *request, uint32_t *ret_id)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    size_t at;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    at = find(&file, id);
+    if (at == SIZE_MAX)
+        return KEYRING_SLOT_NOT_FOUND;
+    if (file.slots[at].kind != request->kind)
+        return -EINVAL;
+    r = replace(folder_fd, keyring, at, request, &file);
+    if (r == KEYRING_DONE)
+        *ret_id = last_id(&file);
+    return r;
+}
+
+int keyring_slot_replace(int folder_fd, const struct keyring *keyring, uint32_t id,
+                         const struct slot_request *request, uint32_t *ret_id)
+{
+    return wipe_unless_done(request, replace_id(folder_fd, keyring, id, request, ret_id));
+}
+
+static bool any_usable(const struct keyring_file *file)
+{
+    for (size_t i = 0; i < file->slot_count; i++)
+        if (!file->slots[i].kept)
+            return true;
+    return false;
+}
+
+int keyring_slot_remove(int folder_fd, const struct keyring *keyring, uint32_t id)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    size_t at;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    at = find(&file, id);
+    if (at == SIZE_MAX)
+        return KEYRING_SLOT_NOT_FOUND;
+    take_out(&file, at);
+    return any_usable(&file) ? save(folder_fd, &file) : KEYRING_LAST_SLOT;
+}
+
+int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
+                      const struct slot_sources *sources)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    size_t at;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    at = find(&file, id);
+    return at == SIZE_MAX ? KEYRING_SLOT_NOT_FOUND
+                          : check_opens(&file.slots[at], sources, keyring);
+}

@@ -1,0 +1,64 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keyring's file changed while the keyring is open: its slots, and its content. One change at a
+ * time, for the caller to see to; the open keyring stays as it is. Each is durable when it returns,
+ * and each write puts a whole file in the place of a whole file, so that whatever cuts it off leaves
+ * a keyring that opens. Slots that this version does not know are kept.
+ *
+ * The file must be the open keyring's: KEYRING_OTHER_REALM, or KEYRING_DAMAGED when its content does
+ * not open under the root key; KEYRING_ABSENT, KEYRING_NEWER or -errno when it cannot be read. */
+#ifndef KEYS_KEYRING_SLOT_H
+#define KEYS_KEYRING_SLOT_H
+
+#include "dbus-service/keys/keyring.h"
+#include "dbus-service/keys/shares.h"
+
+struct slot_info {
+    uint32_t id;
+    unsigned kind; /* enum slot_kind, or one of a newer version: slot_kind_name() gives NULL */
+    bool usable;   /* not ill-formed, and of a kind that is known */
+    unsigned threshold, count; /* SLOT_SHARES; else 0 */
+};
+
+/* Readable without any key, in the file's order. KEYRING_DONE, _ABSENT, _DAMAGED, _NEWER, -errno. */
+int keyring_slot_infos(int folder_fd, struct slot_info ret_infos[SLOTS_MAX],
+                       size_t *ret_count) MUST_CHECK;
+
+struct slot_request {
+    enum slot_kind kind;
+    struct slot_sources sources; /* its key material; nothing for SLOT_SHARES */
+    unsigned threshold, count;   /* SLOT_SHARES: that many are made */
+    struct share_set *shares;    /* SLOT_SHARES: and put there; the caller wipes them */
+};
+
+/* SLOW for a passphrase. The new slot is opened once before it is written. Its id is one above the
+ * highest in the file. KEYRING_DONE, KEYRING_FULL, KEYRING_NO_SLOT (its key material is not there),
+ * KEYRING_BAD_SOURCE, KEYRING_PASSPHRASE_LENGTH, -EINVAL (threshold and count), and the above. */
+int keyring_slot_add(int folder_fd, const struct keyring *keyring,
+                     const struct slot_request *request, uint32_t *ret_id) MUST_CHECK;
+
+/* SLOW for a passphrase. A slot of the same kind in the place of `id`: with the passphrase or the
+ * credential given now, with new shares, or with a new key file in the place of the present one; then
+ * all other slots for the key file go, which no longer open. At each moment the old slot opens or
+ * the new one does. KEYRING_SLOT_NOT_FOUND, -EINVAL (another kind), and as keyring_slot_add(). */
+int keyring_slot_replace(int folder_fd, const struct keyring *keyring, uint32_t id,
+                         const struct slot_request *request, uint32_t *ret_id) MUST_CHECK;
+
+/* KEYRING_DONE, KEYRING_SLOT_NOT_FOUND, KEYRING_LAST_SLOT (no other is usable), and the above. */
+int keyring_slot_remove(int folder_fd, const struct keyring *keyring, uint32_t id) MUST_CHECK;
+
+/* SLOW for a passphrase. Does what is there now open the slot? KEYRING_DONE, KEYRING_SLOT_NOT_FOUND,
+ * KEYRING_NO_SLOT (its key material is not there), KEYRING_WRONG_KEY, KEYRING_BAD_SOURCE,
+ * KEYRING_SHARES_DIFFER, KEYRING_DAMAGED (the slot, or what it wraps is another key), KEYRING_NEWER,
+ * and the above. */
+int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
+                      const struct slot_sources *sources) MUST_CHECK;
+
+/* Is it one of a slot in the file? Asked when it is entered; needs no key. KEYRING_DONE,
+ * KEYRING_OTHER_REALM, KEYRING_SHARES_DIFFER, and as keyring_slot_infos(). */
+int keyring_share_check(int folder_fd, const struct share *share) MUST_CHECK;
+
+/* The content anew, under the same root key; the slots stay. KEYRING_DONE and the above. */
+int keyring_store(int folder_fd, const struct keyring *keyring) MUST_CHECK;
+
+#endif
