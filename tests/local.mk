@@ -281,4 +281,5 @@ EXTRA_DIST += %D%/format/reader.py \
     %D%/fixtures/v2/recipient \
     %D%/fixtures/v2/record \
     %D%/fixtures/v2/record-key \
+    %D%/fixtures/v2/shares \
     %D%/fixtures/v2/tombstone

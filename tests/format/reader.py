@@ -149,7 +149,55 @@ def fingerprint(secret):
     return kdf(secret, 255, b"msrecord")[:16]
 
 
+def multiply(a, b):
+    """In GF(2^8), by the polynomial x^8 + x^4 + x^3 + x + 1."""
+    product = 0
+    for bit in range(8):
+        product ^= (a << bit) * (b >> bit & 1)
+    for bit in range(14, 7, -1):
+        product ^= (0x11B << bit - 8) * (product >> bit & 1)
+    return product
+
+
+def divide(a, b):
+    return next(c for c in range(256) if multiply(b, c) == a)
+
+
+def parse_share(text):
+    letters = "".join(text.decode().lower().replace("-", "").split())
+    if not letters.startswith("ms1") or len(letters) != 3 + 96:
+        raise FormatError("no share")
+    data = base64.b32decode(letters[3:].upper())
+    if digest(b"mastersecret share" + data[:-4])[:4] != data[-4:]:
+        raise FormatError("a share is mistyped")
+    cursor = Cursor(data[:-4])
+    if cursor.number("B") != 1:
+        raise FormatError("another format of share")
+    share = {"realm": cursor.take(16), "slot": cursor.number("I")}
+    share["threshold"], share["count"], share["index"] = cursor.take(3)
+    share["bytes"] = cursor.take(32)
+    return share
+
+
+def join_shares(texts):
+    """Lagrange at 0, for each byte."""
+    shares = [parse_share(text) for text in texts]
+    if len(shares) < shares[0]["threshold"]:
+        raise FormatError("too few shares")
+    secret = bytearray(32)
+    for share in shares:
+        weight = 1
+        for other in shares:
+            if other is not share:
+                weight = multiply(weight, divide(other["index"], other["index"] ^ share["index"]))
+        for place in range(32):
+            secret[place] ^= multiply(share["bytes"][place], weight)
+    return bytes(secret)
+
+
 def slot_material(kind, salt, cost, sources):
+    if kind == 4:
+        return digest(b"mastersecret slot" + bytes([4]) + salt + join_shares(sources[4]))
     if kind == 3:
         return stretch(sources[3], salt, *cost)
     return digest(b"mastersecret slot" + bytes([kind]) + salt + sources[kind])
@@ -174,7 +222,8 @@ def open_slot(block, realm, sources):
 
 
 def read_keyring(data, sources):
-    """sources: slot kind (1 keyfile, 2 credential, 3 passphrase) -> bytes. Returns the content."""
+    """sources: slot kind (1 keyfile, 2 credential, 3 passphrase) -> bytes, or 4 -> texts of shares. Returns the
+    content."""
     cursor = Cursor(data)
     check_magic(cursor, b"MSKEYR1\n", 1)
     realm = cursor.take(16)

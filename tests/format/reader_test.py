@@ -104,6 +104,18 @@ class Version2(Version1):
         super().setUp()
         self.private_key = reader.parse_key_text(self.fixture("recipient"), b"ms1-recipient-")
 
+    def test_keyring_by_shares(self):
+        one, two, three = self.fixture("shares").splitlines()
+        for texts in ([one, two], [three, one], [two, three], [three, two, one]):
+            self.assertEqual(reader.read_keyring(self.fixture("keyring"), {4: texts}), self.expected)
+        share = reader.parse_share(two)
+        self.assertEqual(share["realm"], self.content["realm"])
+        self.assertEqual([share[name] for name in ("slot", "threshold", "count", "index")], [4, 2, 3, 2])
+        with self.assertRaises(reader.FormatError):
+            reader.read_keyring(self.fixture("keyring"), {4: [one]})
+        with self.assertRaises(reader.FormatError):
+            reader.parse_share(one[:-1] + (b"a" if one[-1:] != b"a" else b"b"))
+
     def test_backup_by_private_key(self):
         facts, content, manifest = reader.read_backup(
             self.fixture("backup"), private_key=self.private_key

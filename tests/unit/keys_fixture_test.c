@@ -4,6 +4,7 @@
 #include "tests/unit/keys_support.h"
 
 #include "common/recipient_key.h"
+#include "dbus-service/keys/shares.h"
 
 static struct folder folder;
 static uint8_t *content;
@@ -67,11 +68,32 @@ static void assert_content(const struct keyring *keyring)
     assert_same_content(keyring, expected);
 }
 
+/* The first and the last of the lines. */
+static void read_shares(struct share_set *ret_set)
+{
+    size_t size;
+    CLEANUP_FREE uint8_t *lines = slurp(source_fd, "shares", &size);
+    char *next = NULL, *line;
+
+    *ret_set = (struct share_set){ .count = 0 };
+    lines[size] = '\0';
+    line = strtok_r((char *)lines, "\n", &next);
+    for (unsigned i = 0; line; i++, line = strtok_r(NULL, "\n", &next)) {
+        CLEANUP_SECRET struct secret *text = secret_of(line);
+        struct share share;
+
+        assert_int_equal(share_parse(text, &share), KEYRING_DONE);
+        if (i != 1)
+            assert_int_equal(share_set_add(ret_set, &share), KEYRING_DONE);
+    }
+}
+
 static struct keyring *open_slot(enum slot_kind kind)
 {
     char keyfile[PATH_MAX], credential[PATH_MAX];
     struct slot_sources sources = { .keyfile = NULL };
     struct keyring *keyring = NULL;
+    struct share_set shares;
     enum slot_kind used;
 
     snprintf(keyfile, sizeof(keyfile), "%s/keyfile", folder.path);
@@ -79,6 +101,10 @@ static struct keyring *open_slot(enum slot_kind kind)
     sources.keyfile = kind == SLOT_KEYFILE ? keyfile : NULL;
     sources.credential = kind == SLOT_CREDENTIAL ? credential : NULL;
     sources.passphrase = kind == SLOT_PASSPHRASE ? folder.slot_passphrase : NULL;
+    if (kind == SLOT_SHARES) {
+        read_shares(&shares);
+        sources.shares = &shares;
+    }
     assert_int_equal(keyring_open(folder.fd, &sources, &keyring, &used), KEYRING_DONE);
     assert_int_equal(used, kind);
     return keyring;
@@ -86,7 +112,9 @@ static struct keyring *open_slot(enum slot_kind kind)
 
 static void test_openbao_2230_slots_of_every_format_open(void **state)
 {
-    for (unsigned i = SLOT_KEYFILE; i <= SLOT_PASSPHRASE; i++) {
+    bool shares = faccessat(source_fd, "shares", F_OK, 0) == 0; /* since version 2 */
+
+    for (unsigned i = SLOT_KEYFILE; i <= (shares ? SLOT_SHARES : SLOT_PASSPHRASE); i++) {
         struct keyring *keyring = open_slot((enum slot_kind)i);
 
         assert_content(keyring);
