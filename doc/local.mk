@@ -12,6 +12,7 @@ dist_man_MANS = \
     doc/man/mastersecret-interfaces.5 \
     doc/man/mastersecret.1 \
     doc/man/mastersecret.7 \
+    doc/man/mastersecret-secret.7 \
     doc/man/mastersecretd.8 \
     doc/man/mastersecretd.conf.5 \
     doc/man/org.mastersecret1.Application.5 \
