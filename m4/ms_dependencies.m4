@@ -17,6 +17,7 @@ AC_DEFUN([MS_DEPENDENCIES], [
     PKG_CHECK_MODULES([UV], [libuv >= 1.44])
     PKG_CHECK_MODULES([INIH], [inih >= 53])
     PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
+    PKG_CHECK_MODULES([QRENCODE], [libqrencode >= 4.1])
     PKG_CHECK_MODULES([CMOCKA], [cmocka >= 1.1.5], [ms_have_cmocka=yes], [ms_have_cmocka=no])
     PKG_CHECK_MODULES([PAMTEST], [libpamtest], [], [ms_have_cmocka=no])
     AM_CONDITIONAL([HAVE_CMOCKA], [test "$ms_have_cmocka" = yes])

@@ -17,6 +17,7 @@ enum {
     STATUS_LOCAL = 1, /* something on this side failed: a file, a terminal, memory */
     STATUS_USAGE = 2, /* and from here on the classes of common/names.h */
     STATUS_STATE = 6,
+    STATUS_DAMAGED = 8,
     STATUS_MISMATCH = 10,
 };
 
@@ -52,7 +53,35 @@ enum {
     X(FD, "fd", "LABEL=N", true, "read the secret of that label from file descriptor N")           \
     X(WHICH_FIELD, "field", "LABEL", false, "this field (the only masked one)")                    \
     X(REVEAL, "reveal", NULL, false, "write masked values even to a terminal")                     \
-    X(FILES, "files", NULL, false, "give files in memory instead of environment variables")
+    X(FILES, "files", NULL, false, "give files in memory instead of environment variables")        \
+    X(SHARE, "share", NULL, false, "enter one share of a slot; the last that is needed opens it")  \
+    X(CANCEL, "cancel", NULL, false, "forget the shares entered so far")                           \
+    X(THRESHOLD, "threshold", "K", false, "how many shares open the slot")                         \
+    X(COUNT, "count", "N", false, "how many shares are made")                                      \
+    X(SHARE_FILE, "share-file", "PREFIX", false,                                                   \
+      "write the shares into new files PREFIX-1, PREFIX-2 and so on")                              \
+    X(PRIVATE_FILE, "private-file", "FILE", false, "write the private key into this new file")     \
+    X(PRINT, "print", NULL, false, "print the private key as text and as QR code, for paper")      \
+    X(NEW_BACKUP, "backup", "FILE", false,                                                         \
+      "write the backup into this new file, under a passphrase")                                   \
+    X(TO_DIRECTORY, "to-directory", NULL, false,                                                   \
+      "write to the recipients, into the configured directory")                                    \
+    X(TO_RECIPIENTS, "to-recipients", NULL, false,                                                 \
+      "seal the file to the recipients, without a passphrase")                                     \
+    X(PRIVATE_KEY, "private-key", "FILE", false,                                                   \
+      "open it with a recipient's private key, in this file")                                      \
+    X(NEW_SLOT, "slot", "keyfile|credential|passphrase", false,                                    \
+      "how the service opens its keys afterwards (keyfile)")                                       \
+    X(DRY_RUN, "dry-run", NULL, false, "tell what would be done, and do nothing")                  \
+    X(ACCEPT_LOSS, "accept-loss", "N", false, "go on although N records become unreadable")        \
+    X(ACCEPT_ROLLBACK, "accept-rollback", NULL, false, "go on with data older than its anchor")    \
+    X(THROTTLE, "throttle", "N", false, "records per second (rotation-rate); 0: no limit")         \
+    X(PAUSE, "pause", NULL, false, "let the rotation under way rest")                              \
+    X(RESUME, "resume", NULL, false, "let it go on")                                               \
+    X(WAIT, "wait", NULL, false, "show the progress, and wait for the end")                        \
+    X(AGAIN, "again", NULL, false, "queue one more, if one is under way")                          \
+    X(IF_DUE, "if-due", NULL, false, "only if rotate-after of the configuration says so")          \
+    X(DEEP, "deep", NULL, false, "open every record too, and count anew")
 
 enum option_id {
 #define X(id, name, argument, repeated, text) OPTION_##id,
@@ -95,9 +124,9 @@ struct cli {
 };
 
 struct command {
-    const char *noun; /* "app", or NULL for a verb that stands alone */
+    const char *noun; /* "app", "secret slot", or NULL for a verb that stands alone */
     const char *verb;
-    const char *words; /* synopsis: "APP" */
+    const char *words; /* synopsis: "APP"; an APP is checked to be a name */
     int words_min;
     int words_max; /* -1 = any number, and options end at the first of them */
     uint64_t options;
@@ -111,9 +140,27 @@ struct command {
 extern const struct command commands[];
 
 int command_status(struct cli *cli);
+int command_export(struct cli *cli);
+int command_import(struct cli *cli);
+int command_doctor(struct cli *cli);
 int command_secret_generate(struct cli *cli);
 int command_secret_seal(struct cli *cli);
 int command_secret_unseal(struct cli *cli);
+int command_slot_list(struct cli *cli);
+int command_slot_add(struct cli *cli);
+int command_slot_replace(struct cli *cli);
+int command_slot_remove(struct cli *cli);
+int command_slot_test(struct cli *cli);
+int command_recipient_new(struct cli *cli);
+int command_recipient_add(struct cli *cli);
+int command_recipient_list(struct cli *cli);
+int command_recipient_remove(struct cli *cli);
+int command_backup_create(struct cli *cli);
+int command_backup_inspect(struct cli *cli);
+int command_backup_verify(struct cli *cli);
+int command_restore(struct cli *cli);
+int command_rotate(struct cli *cli);
+int command_census(struct cli *cli);
 int command_app_create(struct cli *cli);
 int command_app_list(struct cli *cli);
 int command_app_show(struct cli *cli);

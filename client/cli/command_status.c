@@ -19,22 +19,60 @@ static uint64_t now_usec(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* How old a time is: "3 d 4 h". */
+static void age_of(uint64_t usec, char *ret_text, size_t size)
+{
+    uint64_t now = now_usec();
+
+    output_duration(now > usec ? now - usec : 0, ret_text, size);
+}
+
 /* The lines for people that are made of several properties, as members of their own. */
 static void add_backup(json_t *status)
 {
     const char *location = json_string_value(json_object_get(status, "backup-location"));
-    char when[40], text[4096];
+    char when[40], age[40], text[4096];
 
     if (!json_object_get(status, "backup-time"))
         return;
     output_time(number(status, "backup-time"), when, sizeof(when));
+    age_of(number(status, "backup-time"), age, sizeof(age));
     if (number(status, "backup-time") == 0)
         snprintf(text, sizeof(text), "never");
     else
-        snprintf(text, sizeof(text), "proven %s, generation %llu, in %s", when,
+        snprintf(text, sizeof(text), "proven %s (%s ago), generation %llu%s, in %s", when, age,
                  (unsigned long long)number(status, "backup-generation"),
+                 number(status, "backup-generation") < number(status, "generation")
+                     ? ", not the newest"
+                     : "",
                  location && location[0] ? location : "a place unknown");
     json_object_set_new(status, "text-backup", json_string(text));
+}
+
+static void add_rotation(json_t *status)
+{
+    const json_t *rotation = json_object_get(status, "rotation");
+    const char *state = json_string_value(json_object_get(rotation, "state"));
+    char when[40], text[200];
+
+    if (!state || number(rotation, "begun") == 0)
+        return;
+    output_time(number(rotation, "ended"), when, sizeof(when));
+    if (strcmp(state, "idle") == 0 || strcmp(state, "failed") == 0)
+        snprintf(text, sizeof(text),
+                 "%s %s, generation %llu to %llu, %llu records, %llu unreadable",
+                 strcmp(state, "idle") == 0 ? "ended" : "failed", when,
+                 (unsigned long long)number(rotation, "from"),
+                 (unsigned long long)number(rotation, "to"),
+                 (unsigned long long)number(rotation, "re-encrypted"),
+                 (unsigned long long)number(rotation, "unreadable"));
+    else
+        snprintf(text, sizeof(text), "%s, generation %llu to %llu, %llu of %llu records", state,
+                 (unsigned long long)number(rotation, "from"),
+                 (unsigned long long)number(rotation, "to"),
+                 (unsigned long long)number(rotation, "done"),
+                 (unsigned long long)number(rotation, "total"));
+    json_object_set_new(status, "text-rotation", json_string(text));
 }
 
 static void add_uptime(json_t *status)
@@ -109,6 +147,8 @@ static void write_status(json_t *status)
         { "slots", "text-slots" },
         { "key memory", "key-memory" },
         { "backup", "text-backup" },
+        { "recipients", "recipients" },
+        { "rotation", "text-rotation" },
         { "applications", "applications" },
         { "mappings", "mappings" },
         { "revision", "revision" },
@@ -120,6 +160,7 @@ static void write_status(json_t *status)
 
     add_slots(status);
     add_backup(status);
+    add_rotation(status);
     add_progress(status);
     drop_unknown(status);
     output_members(status, lines);
@@ -128,6 +169,25 @@ static void write_status(json_t *status)
 
         printf("%s%s\n", index == 0 ? "next          " : "              ", text ? text : "?");
     }
+}
+
+/* What administrators may know of the master secret; others do without. */
+static void add_secret(struct cli *cli, json_t *status)
+{
+    CLEANUP_JSON json_t *secret = NULL;
+    const json_t *recipients;
+    json_t *names = json_array();
+    size_t index;
+    json_t *row;
+
+    if (service_properties(cli, NULL, BUS_INTERFACE_SECRET, &secret) == MASTERSECRET_OK)
+        json_object_set(status, "rotation", json_object_get(secret, "rotation"));
+    recipients = json_object_get(secret, "recipients");
+    json_array_foreach(recipients, index, row)
+        json_array_append(names, json_array_get(row, 0));
+    if (json_array_size(names) > 0)
+        json_object_set(status, "recipients", names);
+    json_decref(names);
 }
 
 int command_status(struct cli *cli)
@@ -144,6 +204,7 @@ int command_status(struct cli *cli)
     if (!state)
         return output_failure(cli, MASTERSECRET_UNREACHABLE);
     result = strcmp(state, "ready") == 0 ? STATUS_DONE : STATUS_STATE;
+    add_secret(cli, status);
     add_uptime(status);
     if (!arguments_option(&cli->arguments, OPTION_JSON)) {
         write_status(status);

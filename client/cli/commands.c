@@ -30,9 +30,81 @@ const struct command commands[] = {
       "another one, else the same opens the slot." },
     { "secret", "seal", "", 0, 0, 0, "make the service forget its keys until it is unsealed",
       "seal the service", command_secret_seal, NULL, NULL },
-    { "secret", "unseal", "", 0, 0, PASSPHRASE, "give the service its keys again",
-      "unseal the service", command_secret_unseal, NULL,
-      "Asks for a passphrase only if the keyring has a slot for one and no other opens." },
+    { "secret", "unseal", "", 0, 0, PASSPHRASE | OPTION_BIT(SHARE) | OPTION_BIT(CANCEL),
+      "give the service its keys again", "unseal the service", command_secret_unseal, NULL,
+      "Asks for a passphrase only if the keyring has a slot for one and no other opens.\n"
+      "With --share one share is asked for; with --fd its label is 'share'. Shares come in any\n"
+      "order, from different administrators, and are forgotten after 10 minutes." },
+    { "secret", "rotate", "", 0, 0,
+      OPTION_BIT(NEW_BACKUP) | OPTION_BIT(TO_RECIPIENTS) | OPTION_BIT(HINT) | PASSPHRASE |
+          OPTION_BIT(DRY_RUN) | OPTION_BIT(THROTTLE) | OPTION_BIT(PAUSE) | OPTION_BIT(RESUME) |
+          OPTION_BIT(WAIT) | OPTION_BIT(AGAIN) | OPTION_BIT(IF_DUE) | JSON,
+      "make a new generation, and encrypt every record anew under it", "rotate the master secret",
+      command_rotate, NULL,
+      "A backup with the new generation comes first: into --backup FILE, or without it to the\n"
+      "recipients, into the configured directory. Lookups and changes go on meanwhile.\n"
+      "--throttle alone, --pause, --resume and --wait act on the rotation under way." },
+    { "secret", "restore", "FILE", 1, 1,
+      OPTION_BIT(DRY_RUN) | OPTION_BIT(ACCEPT_LOSS) | OPTION_BIT(ACCEPT_ROLLBACK) |
+          OPTION_BIT(NEW_SLOT) | OPTION_BIT(PRIVATE_KEY) | PASSPHRASE | JSON,
+      "take the keys from a backup", "restore", command_restore, NULL,
+      "On an empty machine, beside data, or into a running service. The keyring that was there\n"
+      "is kept aside. With --fd the labels are 'passphrase' (of the backup), 'private-key' and\n"
+      "'slot-passphrase'." },
+    { "secret", "census", "", 0, 0, JSON, "count the records of each generation",
+      "count the records", command_census, NULL, NULL },
+
+    { "secret slot", "list", "", 0, 0, JSON, "list the ways to open the keyring", "list the slots",
+      command_slot_list, NULL, "Also while the service is sealed." },
+    { "secret slot", "add", "KIND", 1, 1,
+      OPTION_BIT(THRESHOLD) | OPTION_BIT(COUNT) | OPTION_BIT(SHARE_FILE) | PASSPHRASE | JSON,
+      "add a way to open the keyring", "add a slot of the kind", command_slot_add, NULL,
+      "KIND is keyfile, credential, passphrase or shares. Shares are shown one after the other on\n"
+      "the terminal, or written into files; --threshold of them open the slot." },
+    { "secret slot", "replace", "ID", 1, 1,
+      OPTION_BIT(THRESHOLD) | OPTION_BIT(COUNT) | OPTION_BIT(SHARE_FILE) | PASSPHRASE | JSON,
+      "give a slot new key material", "replace slot", command_slot_replace, NULL,
+      "A new key file, passphrase or set of shares; a credential is read again. There is no\n"
+      "moment at which neither opens." },
+    { "secret slot", "remove", "ID", 1, 1, 0, "remove a slot", "remove slot", command_slot_remove,
+      NULL, "The last one cannot be removed." },
+    { "secret slot", "test", "ID", 1, 1, PASSPHRASE, "see whether a slot still opens the keyring",
+      "open slot", command_slot_test, NULL,
+      "Asks for the passphrase, or for shares; with --fd their labels are 'share-1', ..." },
+
+    { "secret recipient", "new", "", 0, 0, OPTION_BIT(PRIVATE_FILE) | OPTION_BIT(PRINT) | JSON,
+      "make a key pair for backups", "make a key pair", command_recipient_new, NULL,
+      "Needs no service, and is best done on another machine. The private key goes into the file,\n"
+      "or onto paper; the public one is for: mastersecret secret recipient add" },
+    { "secret recipient", "add", "NAME PUBLIC-KEY", 2, 2, 0, "let backups be opened by that key",
+      "add recipient", command_recipient_add, NULL, NULL },
+    { "secret recipient", "list", "", 0, 0, JSON, "list whose keys open the backups",
+      "list the recipients", command_recipient_list, NULL, NULL },
+    { "secret recipient", "remove", "NAME", 1, 1, 0, "seal no more backups to a recipient",
+      "remove recipient", command_recipient_remove, NULL,
+      "Backups that are made already stay as they are." },
+
+    { "secret backup", "create", "[FILE]", 0, 1,
+      OPTION_BIT(TO_DIRECTORY) | OPTION_BIT(TO_RECIPIENTS) | OPTION_BIT(HINT) | PASSPHRASE | JSON,
+      "make a backup of all keys, and prove it", "make the backup", command_backup_create, NULL,
+      "Into a new FILE, under a passphrase or to the recipients; or --to-directory." },
+    { "secret backup", "inspect", "FILE", 1, 1, JSON, "tell what a backup says without a key",
+      "inspect the backup", command_backup_inspect, NULL,
+      "Needs no service. Nothing is proven: for that see verify." },
+    { "secret backup", "verify", "FILE", 1, 1, OPTION_BIT(PRIVATE_KEY) | PASSPHRASE | JSON,
+      "open a backup, and compare it with the service", "verify the backup",
+      command_backup_verify, NULL,
+      "Every generation is compared, and a sample of records decrypted with it." },
+
+    { NULL, "export", "FILE", 1, 1, JSON, "write all records into a new file, still encrypted",
+      "export to", command_export, NULL,
+      "As of one revision, while the service goes on. Only the master secret opens it: a backup\n"
+      "of that is needed, too." },
+    { NULL, "import", "FILE", 1, 1, JSON, "take all records from an export", "import from",
+      command_import, NULL, "Into a service that has the same master secret and no records." },
+    { NULL, "doctor", "", 0, 0, OPTION_BIT(DEEP) | JSON,
+      "look for what is wrong, and tell what mends it", "examine the service", command_doctor,
+      NULL, "Exits with 0 if nothing was found, 1 otherwise; notes do not count." },
 
     { "app", "create", "APP", 1, 1,
       DEFINITION | OPTION_BIT(TYPE) | OPTION_BIT(DEFINE_FIELD) | OPTION_BIT(ENABLE),

@@ -119,11 +119,23 @@ void output_duration(uint64_t usec, char *ret_text, size_t size)
                  units[i + 1].unit);
 }
 
+static bool is_time(const char *key)
+{
+    static const char *const ends[] = { "changed", "created", "added", "activated", "retired",
+                                        "begun", "ended", "due", "time" };
+    const char *hyphen = strrchr(key, '-');
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (strcmp(hyphen ? hyphen + 1 : key, ends[i]) == 0)
+            return true;
+    return false;
+}
+
 static char *text_of_number(const char *key, const json_t *value)
 {
     char text[64];
 
-    if (strcmp(key, "changed") == 0 || strcmp(key, "created") == 0)
+    if (is_time(key))
         output_time((uint64_t)json_integer_value(value), text, sizeof(text));
     else
         snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
@@ -223,7 +235,7 @@ static char *cell(const json_t *row, const struct column *column)
     return value ? output_text(column->key, value) : strdup("");
 }
 
-enum { COLUMNS_MAX = 8 };
+enum { COLUMNS_MAX = 8, REPORT_LINES_MAX = 32 };
 
 static void write_row(const json_t *row, const struct column *columns, const size_t *widths)
 {
@@ -269,4 +281,27 @@ void output_members(const json_t *object, const struct column *columns)
         write_padded(columns[i].title, width, false);
         printf("%s\n", text ? text : "?");
     }
+}
+
+int output_report(struct cli *cli, const json_t *report)
+{
+    struct column lines[REPORT_LINES_MAX + 1] = { { NULL, NULL } };
+    char titles[REPORT_LINES_MAX][40];
+    size_t count = 0;
+    const char *key;
+    json_t *value;
+
+    if (arguments_option(&cli->arguments, OPTION_JSON))
+        return output_json(json_incref((json_t *)(uintptr_t)report));
+    json_object_foreach((json_t *)(uintptr_t)report, key, value) {
+        if (count == REPORT_LINES_MAX)
+            break;
+        snprintf(titles[count], sizeof(titles[count]), "%s", key);
+        for (char *c = titles[count]; *c; c++)
+            *c = *c == '-' ? ' ' : *c;
+        lines[count] = (struct column){ titles[count], key };
+        count++;
+    }
+    output_members(report, lines);
+    return STATUS_DONE;
 }

@@ -23,10 +23,14 @@ struct column {
     const char *key; /* member of each row */
 };
 /* A table of an array of objects; columns end with a NULL title. Lists are joined, true is "yes",
- * members "changed" are times. Borrows rows. */
+ * members such as "changed" are times. Borrows rows. */
 void output_table(const json_t *rows, const struct column *columns);
 /* One "name  value" line for each column, NULL and absent members left out. */
 void output_members(const json_t *object, const struct column *columns);
+
+/* A report that the service gave, as JSON or line by line: members named as it named them, "-"
+ * being a blank. Returns STATUS_DONE or STATUS_LOCAL. */
+int output_report(struct cli *cli, const json_t *report);
 
 /* Text for people of a JSON value: control characters become '?'. To be freed; NULL without
  * memory. */

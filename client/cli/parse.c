@@ -65,7 +65,7 @@ static void write_all(FILE *file)
 
         snprintf(name, sizeof(name), "%s%s%s", command->noun ? command->noun : "",
                  command->noun ? " " : "", command->verb);
-        fprintf(file, "  %-16s %s\n", name, command->summary);
+        fprintf(file, "  %-24s %s\n", name, command->summary);
     }
     fputs("\nOptions of every command:\n", file);
     write_options(file, OPTIONS_GLOBAL);
@@ -163,7 +163,8 @@ static int check_words(const struct command *command, struct arguments *argument
         return output_usage("%s is missing", command->words);
     if (command->words_max >= 0 && arguments->count > command->words_max)
         return output_usage("'%s' is one word too many", arguments->words[command->words_max]);
-    if (arguments->count > 0 && !name_is_valid(arguments->words[0]))
+    if (arguments->count > 0 && strstr(command->words, "APP") &&
+        !name_is_valid(arguments->words[0]))
         return output_usage("the application's name is not 1 to 255 bytes of UTF-8 without "
                             "control characters");
     return STATUS_DONE;
@@ -197,25 +198,43 @@ static int parse_command(int argc, char **argv, const struct command *command,
     return check_words(command, arguments);
 }
 
+/* The longest noun that the words begin with; returns how many words it has. */
+static int find_noun(int argc, char **argv, char *ret_noun, size_t size)
+{
+    int count = 0;
+
+    ret_noun[0] = '\0';
+    while (count < argc) {
+        char longer[64];
+
+        snprintf(longer, sizeof(longer), "%s%s%s", ret_noun, count > 0 ? " " : "", argv[count]);
+        if (!is_noun(longer))
+            break;
+        snprintf(ret_noun, size, "%s", longer);
+        count++;
+    }
+    return count;
+}
+
 static int find_verb(int argc, char **argv, int first, const struct command **ret_command,
                      int *ret_verb)
 {
-    const char *word = first < argc ? argv[first] : NULL;
-    bool noun = word && is_noun(word);
-    const char *verb = noun ? (first + 1 < argc ? argv[first + 1] : NULL) : word;
+    char noun[64];
+    int words = find_noun(argc - first, argv + first, noun, sizeof(noun));
+    const char *verb = first + words < argc ? argv[first + words] : NULL;
 
-    if (!word)
+    if (first == argc)
         return output_usage("a command is missing; see mastersecret --help");
-    *ret_command = find_command(noun ? word : NULL, verb);
-    if (!*ret_command && noun && verb && strcmp(verb, "--help") == 0) {
+    *ret_command = find_command(words > 0 ? noun : NULL, verb);
+    if (!*ret_command && words > 0 && verb && strcmp(verb, "--help") == 0) {
         help_write(stdout, NULL);
         *ret_verb = -1;
         return STATUS_DONE;
     }
     if (!*ret_command)
-        return output_usage("no command '%s%s%s'; see mastersecret --help", noun ? word : "",
-                            noun ? " " : "", verb ? verb : "");
-    *ret_verb = first + (noun ? 1 : 0);
+        return output_usage("no command '%s%s%s'; see mastersecret --help", noun,
+                            words > 0 ? " " : "", verb ? verb : "");
+    *ret_verb = first + words;
     return STATUS_DONE;
 }
 

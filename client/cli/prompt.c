@@ -188,7 +188,7 @@ int prompt_check_labels(const struct arguments *arguments, const char *const *la
         for (size_t j = 0; labels[j] && !known; j++)
             known = is_label(text, length, labels[j]);
         if (!known)
-            return output_usage("--fd %s: there is no masked field of that label", text);
+            return output_usage("--fd %s: nothing of that label is asked for", text);
     }
     return STATUS_DONE;
 }
@@ -209,7 +209,7 @@ int prompt_from_option(const struct arguments *arguments, const char *label,
     return STATUS_DONE;
 }
 
-static int read_file(const char *path, struct secret **ret_secret)
+int prompt_read_file(const char *path, struct secret **ret_secret)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
@@ -218,8 +218,8 @@ static int read_file(const char *path, struct secret **ret_secret)
     return prompt_read_fd(fd, path, ret_secret);
 }
 
-static int take_passphrase(const struct arguments *arguments, const char *label,
-                           const char *question, const char *again, struct secret **ret_secret)
+int prompt_line(const struct arguments *arguments, const char *label, const char *question,
+                const char *again, struct secret **ret_secret)
 {
     const char *path = arguments_option(arguments, OPTION_PASSPHRASE_FILE);
     int r = prompt_from_option(arguments, label, ret_secret);
@@ -227,13 +227,13 @@ static int take_passphrase(const struct arguments *arguments, const char *label,
     if (r != STATUS_DONE || *ret_secret)
         return r;
     if (path)
-        return read_file(path, ret_secret);
+        return prompt_read_file(path, ret_secret);
     if (arguments_option(arguments, OPTION_STDIN))
         return prompt_read_fd(STDIN_FILENO, "standard input", ret_secret);
     r = prompt_secret(question, again, ret_secret);
     if (r == -ENXIO)
-        return output_usage("there is no terminal to ask for the passphrase on; use "
-                            "--passphrase-file, --stdin or --fd %s=N", label);
+        return output_usage("there is no terminal to ask for the %s on; use "
+                            "--passphrase-file, --stdin or --fd %s=N", label, label);
     return r;
 }
 
@@ -241,7 +241,7 @@ int prompt_passphrase(const struct arguments *arguments, const char *label, cons
                       const char *again, struct secret **ret_passphrase)
 {
     CLEANUP_SECRET struct secret *passphrase = NULL;
-    int r = question ? take_passphrase(arguments, label, question, again, &passphrase)
+    int r = question ? prompt_line(arguments, label, question, again, &passphrase)
                      : prompt_from_option(arguments, label, &passphrase);
 
     if (r != STATUS_DONE || !passphrase)

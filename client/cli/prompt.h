@@ -18,14 +18,21 @@ int prompt_secret(const char *question, const char *again, struct secret **ret_s
  * messages. */
 int prompt_read_fd(int fd, const char *what, struct secret **ret_secret) MUST_CHECK;
 
+/* The same of a file. */
+int prompt_read_file(const char *path, struct secret **ret_secret) MUST_CHECK;
+
 /* The value of --fd LABEL=N for this label (or any label with NULL); *ret_secret stays NULL when
  * there is none. */
 int prompt_from_option(const struct arguments *arguments, const char *label,
                        struct secret **ret_secret) MUST_CHECK;
 
-/* A passphrase by --fd LABEL=N, --passphrase-file, --stdin, or the terminal; one newline at the end
- * is dropped. With `again` NULL it is not asked for twice; with `question` NULL only --fd counts,
- * and *ret_passphrase may stay NULL. */
+/* By --fd LABEL=N, --passphrase-file, --stdin, or the terminal. With `again` NULL it is not asked
+ * for twice. */
+int prompt_line(const struct arguments *arguments, const char *label, const char *question,
+                const char *again, struct secret **ret_secret) MUST_CHECK;
+
+/* The same for a passphrase: one newline at the end is dropped, and the length checked. With
+ * `question` NULL only --fd counts, and *ret_passphrase may stay NULL. */
 int prompt_passphrase(const struct arguments *arguments, const char *label, const char *question,
                       const char *again, struct secret **ret_passphrase) MUST_CHECK;
 

@@ -107,6 +107,8 @@ static const char *variant_signature(const json_t *value)
         return "s";
     if (json_is_boolean(value))
         return "b";
+    if (json_is_integer(value))
+        return "t";
     return json_is_array(json_array_get(value, 0)) ? "a(sb)" : "as";
 }
 
@@ -353,28 +355,53 @@ enum mastersecret_error service_list(struct cli *cli, const char *application,
     return MASTERSECRET_OK;
 }
 
-enum mastersecret_error service_fields(struct cli *cli, const char *application,
-                                       json_t **ret_fields)
+/* Not GetAll, which is silent about what the caller may not read. */
+enum mastersecret_error service_property(struct cli *cli, const char *application,
+                                         const char *interface, const char *property,
+                                         json_t **ret_value)
 {
-    static const char *const keys[] = { "label", "masked", NULL };
-    /* Not GetAll, which is silent about what the caller may not read. */
     const struct service_call call = {
         .application = application,
         .interface = DBUS_INTERFACE_PROPERTIES,
         .method = "Get",
         .signature = "ss",
-        .arguments = json_pack("[ss]", BUS_INTERFACE_APPLICATION, "Fields"),
+        .arguments = json_pack("[ss]", interface, property),
     };
     CLEANUP_JSON json_t *results = NULL;
-    CLEANUP_JSON json_t *fields = json_array();
     enum mastersecret_error error = service_call(cli, &call, &results);
 
     if (error != MASTERSECRET_OK)
         return error;
-    if (!json_is_array(json_array_get(results, 0)))
+    if (json_array_size(results) != 1)
         return odd_answer(cli, "Get");
-    if (!name_members(json_array_get(results, 0), keys, fields))
-        return MASTERSECRET_OUT_OF_MEMORY;
-    *ret_fields = STEAL(fields);
+    *ret_value = json_incref(json_array_get(results, 0));
     return MASTERSECRET_OK;
+}
+
+enum mastersecret_error service_property_rows(struct cli *cli, const char *application,
+                                              const char *interface, const char *property,
+                                              const char *const *keys, json_t **ret_rows)
+{
+    CLEANUP_JSON json_t *value = NULL;
+    CLEANUP_JSON json_t *rows = json_array();
+    enum mastersecret_error error =
+        service_property(cli, application, interface, property, &value);
+
+    if (error != MASTERSECRET_OK)
+        return error;
+    if (!json_is_array(value))
+        return odd_answer(cli, "Get");
+    if (!name_members(value, keys, rows))
+        return MASTERSECRET_OUT_OF_MEMORY;
+    *ret_rows = STEAL(rows);
+    return MASTERSECRET_OK;
+}
+
+enum mastersecret_error service_fields(struct cli *cli, const char *application,
+                                       json_t **ret_fields)
+{
+    static const char *const keys[] = { "label", "masked", NULL };
+
+    return service_property_rows(cli, application, BUS_INTERFACE_APPLICATION, "Fields", keys,
+                                 ret_fields);
 }

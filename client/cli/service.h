@@ -29,8 +29,17 @@ enum mastersecret_error service_properties(struct cli *cli, const char *applicat
                                            const char *interface,
                                            json_t **ret_properties) MUST_CHECK;
 
-/* Every page of a list, as an array of objects; `keys` names the members of a row, and ends with
- * NULL. */
+/* One property; and one that is a list of structures, as an array of objects whose members `keys`
+ * names (ended by NULL). */
+enum mastersecret_error service_property(struct cli *cli, const char *application,
+                                         const char *interface, const char *property,
+                                         json_t **ret_value) MUST_CHECK;
+enum mastersecret_error service_property_rows(struct cli *cli, const char *application,
+                                              const char *interface, const char *property,
+                                              const char *const *keys,
+                                              json_t **ret_rows) MUST_CHECK;
+
+/* Every page of a list, as an array of objects; keys as above. */
 enum mastersecret_error service_list(struct cli *cli, const char *application,
                                      const char *interface, const char *method,
                                      const char *const *keys, json_t **ret_rows) MUST_CHECK;

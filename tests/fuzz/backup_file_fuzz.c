@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* A backup's bytes, before any key is tried; what comes after is behind its seal. */
+#include "client/cli/backup_head.h"
 #include "common/recipient_key.h"
 #include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/keyring_content.h"
@@ -30,12 +31,37 @@ static void check_lock(const struct backup_file *file, const struct backup_lock 
     }
 }
 
+static void want(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+/* The command line has a parser of its own: what the service takes for a backup, it must, too, and
+ * read the same. */
+static void compare(const struct backup_head *head, const struct backup_file *file)
+{
+    size_t recipients = 0;
+
+    for (size_t i = 0; i < file->lock_count; i++)
+        recipients += file->locks[i].kind == BACKUP_LOCK_RECIPIENT;
+    want(head->format == file->format && head->created_usec == file->created_usec);
+    want(memcmp(head->realm, file->realm, sizeof(head->realm)) == 0);
+    want(head->generation_count == file->generation_count);
+    want(head->recipient_count == recipients);
+    want(head->has_passphrase == (recipients < file->lock_count));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
+    static struct backup_head head;
     struct backup_file file;
+    int r = backup_head_parse(bytes, size, &head);
 
     if (backup_file_parse(bytes, size, &file) != KEYRING_DONE)
         return 0;
+    want(r == BACKUP_HEAD_DONE);
+    compare(&head, &file);
     check_within(&file, file.hint, file.hint_length);
     check_within(&file, file.host, file.host_length);
     check_within(&file, file.sealed.bytes, file.sealed.size);

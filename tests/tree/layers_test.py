@@ -25,12 +25,13 @@ BELOW = {
 FLOOR_ONE = {"common", "dbus-service"}
 FOREIGN = {
     r"gdbm\.h": {"dbus-service/store/view.c"},
-    r"sodium\.h": {"dbus-service/keys/", "common/recipient_key.c"},
+    r"sodium\.h": {"dbus-service/keys/", "common/recipient_key.c", "common/file_hash.c"},
     r"dbus/dbus\.h": {"dbus-service/bus/", "client/"},
     r"security/.*\.h": {"pam_module/"},
     r"uv\.h": {"dbus-service/"},
     r"ini\.h": {"dbus-service/config.c"},
     r"jansson\.h": {"client/cli/"},
+    r"qrencode\.h": {"client/cli/qr.c"},
 }
 
 

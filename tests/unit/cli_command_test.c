@@ -1,9 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "client/cli/backup_head.h"
 #include "client/cli/base64.h"
 #include "client/cli/output.h"
 #include "client/cli/parse.h"
+#include "client/cli/progress.h"
 #include "client/cli/prompt.h"
+#include "client/cli/qr.h"
 #include "client/cli/target.h"
 
 #include <setjmp.h>
@@ -28,7 +31,9 @@ static void test_tables_are_sound(void **state)
                 if ((command->options >> a & 1) && (command->options >> b & 1))
                     assert_string_not_equal(option_rows[a].name, option_rows[b].name);
         for (const struct command *other = commands; other != command; other++)
-            assert_false(strcmp(other->verb, command->verb) == 0 && other->noun == command->noun);
+            assert_false(strcmp(other->verb, command->verb) == 0 &&
+                         strcmp(other->noun ? other->noun : "",
+                                command->noun ? command->noun : "") == 0);
     }
 }
 
@@ -79,6 +84,11 @@ static void test_good_lines(void **state)
         { "m app create --enable erp", "create application", 1 },
         { "m map list", "list mappings of application", 0 },
         { "m map list erp", "list mappings of application", 1 },
+        { "m secret slot add erp", "add a slot of the kind", 1 },
+        { "m secret backup create", "make the backup", 0 },
+        { "m secret backup inspect erp --json", "inspect the backup", 1 },
+        { "m --timeout 3 secret rotate --wait", "rotate the master secret", 0 },
+        { "m export erp", "export to", 1 },
         { "m get -- erp", "get the credentials of application", 1 },
         { "m run erp -- ls -l --json", "run a command with the credentials of application", 4 },
         { "m run --files erp ls -l", "run a command with the credentials of application", 3 },
@@ -107,7 +117,9 @@ static void test_bad_lines(void **state)
         "m", "m nothing", "m app", "m app nothing", "m app create", "m app create a b",
         "m app create erp --nothing", "m app create erp --type", "m status --reveal",
         "m get erp --user a --user b", "m get erp --field \xff", "m get \xff", "m run erp",
-        "m run", "m status extra", "m --json status", "m secret generate now",
+        "m run", "m status extra", "m secret", "m secret slot", "m secret slot nothing",
+        "m secret slot add", "m secret recipient add erp", "m slot list", "m secret secret slot",
+        "m secret backup create a b", "m --json status", "m secret generate now",
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -236,9 +248,107 @@ static void test_values_as_text(void **state)
     json_decref(value);
 }
 
+/* ---- Backups, without the service ---- */
+
+static size_t read_fixture(const char *name, uint8_t *ret_bytes, size_t room)
+{
+    const char *folder = getenv("srcdir");
+    char path[400];
+    CLEANUP_FCLOSE FILE *file = NULL;
+
+    snprintf(path, sizeof(path), "%s/tests/fixtures/%s", folder ? folder : ".", name);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    return fread(ret_bytes, 1, room, file);
+}
+
+static void test_head_of_format_1(void **state)
+{
+    static struct backup_head head;
+    uint8_t bytes[4096];
+    size_t size = read_fixture("v1/backup", bytes, sizeof(bytes));
+
+    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_DONE);
+    assert_int_equal(head.format, 1);
+    assert_int_equal(head.generation_count, 1);
+    assert_int_equal(head.generations[0].number, 1);
+    assert_true(head.has_passphrase && head.recipient_count == 0);
+    assert_string_equal(head.host, "master.example");
+    for (size_t cut = 0; cut < size; cut++)
+        assert_int_not_equal(backup_head_parse(bytes, cut, &head), BACKUP_HEAD_DONE);
+    bytes[8] = 3;
+    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_NEWER);
+    bytes[0] = 'X';
+    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_NOT_ONE);
+}
+
+/* ---- Progress, QR ---- */
+
+static void test_progress(void **state)
+{
+    const struct progress_point half = { .what = "walk", .done = 500, .total = 1000, .rate = 250,
+                                         .left_usec = 2000000 };
+    const struct progress_point bytes = { .what = "exporting", .done = 3 << 20, .bytes = true,
+                                          .rate = 1536 };
+    const struct progress_point beyond = { .what = "walk", .done = 7, .total = 5 };
+    char text[200];
+
+    progress_format(&half, text, sizeof(text));
+    assert_string_equal(text, "walk  [############------------]  50 %  250/s  2 s left");
+    progress_format(&bytes, text, sizeof(text));
+    assert_string_equal(text, "exporting  3.0 MiB  1.5 KiB/s");
+    progress_format(&beyond, text, sizeof(text));
+    assert_string_equal(text, "walk  [########################] 100 %");
+}
+
+/* The module at row and column of what was written, the quiet zone included. */
+static bool module_at(char *const *lines, int row, int column)
+{
+    const char *c = lines[row / 2];
+
+    for (; column > 0; column--)
+        for (c++; ((unsigned char)*c & 0xc0) == 0x80; c++)
+            ;
+    return strncmp(c, "█", 3) == 0 || strncmp(c, row % 2 ? "▄" : "▀", 3) == 0;
+}
+
+/* The three finder patterns stand where they must, with the quiet zone around them. */
+static void test_qr(void **state)
+{
+    FILE *file = tmpfile();
+    char text[16384] = "", *lines[40], *rest;
+    int count = 0;
+
+    assert_non_null(file);
+    assert_int_equal(qr_write(file, "ms1-recipient-example"), 0);
+    rewind(file);
+    assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+    fclose(file);
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        lines[count++] = line;
+    assert_int_equal(count, (25 + 8 + 1) / 2); /* version 2 has 25 modules */
+    for (int corner = 0; corner < 3; corner++) {
+        int row = corner == 2 ? 25 + 4 - 7 : 4, column = corner == 1 ? 25 + 4 - 7 : 4;
+
+        for (int i = 0; i < 7; i++)
+            for (int j = 0; j < 7; j++) {
+                bool ring = i == 0 || j == 0 || i == 6 || j == 6;
+                bool eye = i > 1 && i < 5 && j > 1 && j < 5;
+
+                assert_int_equal(module_at(lines, row + i, column + j), ring || eye);
+            }
+    }
+    for (int i = 0; i < 33; i++)
+        for (int j = 0; j < 4; j++)
+            assert_false(module_at(lines, i, j) || module_at(lines, j, i));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_head_of_format_1),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_qr),
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_help_of_every_command),
         cmocka_unit_test(test_good_lines),

@@ -15,54 +15,74 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_first_of_noun(const struct command *command)
-{
-    for (const struct command *other = commands; other != command; other++)
-        if (other->noun && command->noun && strcmp(other->noun, command->noun) == 0)
-            return false;
-    return true;
-}
-
 static void write_name(FILE *file, const struct command *command)
 {
     fprintf(file, "%s%s%s", command->noun ? command->noun : "", command->noun ? " " : "",
             command->verb);
 }
 
-static void write_verbs(FILE *file, const char *noun)
+/* The whole command, "secret slot add". */
+static void name_of(const struct command *command, char ret_name[100])
+{
+    snprintf(ret_name, 100, "%s%s%s", command->noun ? command->noun : "",
+             command->noun ? " " : "", command->verb);
+}
+
+/* The word that follows `prefix` (words, or "") in the command's name; its length, or 0. */
+static size_t next_word(const struct command *command, const char *prefix, char ret_word[100])
+{
+    size_t length = strlen(prefix);
+    char name[100];
+
+    name_of(command, name);
+    if (length > 0 && (strncmp(name, prefix, length) != 0 || name[length] != ' '))
+        return 0;
+    strcpy(ret_word, name + length + (length > 0 ? 1 : 0));
+    ret_word[strcspn(ret_word, " ")] = '\0';
+    return strlen(ret_word);
+}
+
+/* What may follow `prefix`, each word once. */
+static void write_words(FILE *file, const char *prefix)
 {
     const char *separator = "";
 
     for (const struct command *command = commands; command->verb; command++) {
-        if (!command->noun || strcmp(command->noun, noun) != 0)
-            continue;
-        fprintf(file, "%s%s", separator, command->verb);
-        separator = " ";
+        char word[100], earlier[100];
+        bool again = next_word(command, prefix, word) == 0;
+
+        for (const struct command *other = commands; other != command && !again; other++)
+            again = next_word(other, prefix, earlier) > 0 && strcmp(earlier, word) == 0;
+        if (!again)
+            fprintf(file, "%s%s", separator, word);
+        separator = again ? separator : " ";
     }
 }
 
-static void write_first_words(FILE *file)
+/* Calls `write` for "" and each noun. */
+static void for_each_noun(FILE *file, void (*write)(FILE *file, const char *noun))
 {
-    const char *separator = "";
-
+    write(file, "");
     for (const struct command *command = commands; command->verb; command++) {
-        if (command->noun && !is_first_of_noun(command))
-            continue;
-        fprintf(file, "%s%s", separator, command->noun ? command->noun : command->verb);
-        separator = " ";
+        bool again = !command->noun;
+
+        for (const struct command *other = commands; other != command && !again; other++)
+            again = other->noun && strcmp(other->noun, command->noun) == 0;
+        if (!again)
+            write(file, command->noun);
     }
 }
 
-static void write_nouns(FILE *file, const char *between)
+/* What the first word of a command is, by its placeholder. */
+static bool takes(const struct command *command, const char *placeholder)
 {
-    const char *separator = "";
+    return strncmp(command->words + (command->words[0] == '['), placeholder,
+                   strlen(placeholder)) == 0;
+}
 
-    for (const struct command *command = commands; command->verb; command++) {
-        if (!command->noun || !is_first_of_noun(command))
-            continue;
-        fprintf(file, "%s%s", separator, command->noun);
-        separator = between;
-    }
+static bool takes_application(const struct command *command)
+{
+    return takes(command, "APP") && !(command->noun && strcmp(command->verb, "create") == 0);
 }
 
 /* ---- What an option's argument is, by its placeholder ---- */
@@ -121,13 +141,49 @@ static void write_bash_arguments(FILE *file)
     }
 }
 
+static void write_bash_noun(FILE *file, const char *noun)
+{
+    fprintf(file, "        ['_%s']='", noun);
+    write_words(file, noun);
+    fputs("'\n", file);
+}
+
+static void write_bash_case(FILE *file, bool (*is_of)(const struct command *command))
+{
+    const char *separator = "            ";
+
+    for (const struct command *command = commands; command->verb; command++) {
+        if (!is_of(command))
+            continue;
+        fprintf(file, "%s'", separator);
+        write_name(file, command);
+        fputc('\'', file);
+        separator = " | ";
+    }
+    fputs(")\n", file);
+}
+
+static bool takes_file(const struct command *command)
+{
+    return takes(command, "FILE");
+}
+
+static bool takes_kind(const struct command *command)
+{
+    return takes(command, "KIND");
+}
+
 static void write_bash(FILE *file)
 {
     fputs("# SPDX-FileCopyrightText: 2026 The mastersecret authors\n"
           "# SPDX-License-Identifier: GPL-3.0-or-later\n"
           "# bash completion for mastersecret(1); written by tests/unit/cli_completion_test.\n\n"
           "_mastersecret()\n{\n"
-          "    local cur prev words cword name first=2 i\n"
+          "    local cur prev words cword name= i=1\n"
+          "    local -A next=(\n",
+          file);
+    for_each_noun(file, write_bash_noun);
+    fputs("    )\n"
           "    local -A options=(\n",
           file);
     for (const struct command *command = commands; command->verb; command++) {
@@ -141,11 +197,9 @@ static void write_bash(FILE *file)
     }
     fputs("    )\n"
           "    _init_completion -n = || return\n"
-          "    name=${words[1]}\n"
-          "    case $name in\n        ",
-          file);
-    write_nouns(file, " | ");
-    fputs(") name=\"$name ${words[2]}\" first=3 ;;\n    esac\n"
+          "    while ((i < cword)) && [[ -n ${next[_$name]} ]]; do\n"
+          "        name=${name:+$name }${words[i++]}\n"
+          "    done\n"
           "    if [[ $name == run ]]; then\n"
           "        for ((i = 2; i < cword; i++)); do\n"
           "            [[ ${words[i]} == -- ]] && { _command_offset $((i + 1)); return; }\n"
@@ -155,39 +209,23 @@ static void write_bash(FILE *file)
           file);
     write_bash_arguments(file);
     fputs("    esac\n"
-          "    if ((cword == 1)); then\n"
-          "        COMPREPLY=($(compgen -W '",
-          file);
-    write_first_words(file);
-    fputs(" --help --version' -- \"$cur\"))\n"
-          "    elif ((cword < first)); then\n"
-          "        case ${words[1]} in\n",
-          file);
-    for (const struct command *command = commands; command->verb; command++) {
-        if (!command->noun || !is_first_of_noun(command))
-            continue;
-        fprintf(file, "            %s) COMPREPLY=($(compgen -W '", command->noun);
-        write_verbs(file, command->noun);
-        fputs("' -- \"$cur\")) ;;\n", file);
-    }
-    fputs("        esac\n"
+          "    if [[ -n ${next[_$name]} ]]; then\n"
+          "        COMPREPLY=($(compgen -W \"${next[_$name]} --help --version\" -- \"$cur\"))\n"
           "    elif [[ $cur == -* ]]; then\n"
           "        COMPREPLY=($(compgen -W \"${options[$name]}\" -- \"$cur\"))\n"
           "    else\n"
-          "        case $name in\n            ",
+          "        case $name in\n",
           file);
-    for (const struct command *command = commands, *last = NULL; command->verb; command++) {
-        if (command->words_max == 0 || (command->noun && strcmp(command->verb, "create") == 0))
-            continue;
-        fprintf(file, "%s'", last ? " | " : "");
-        write_name(file, command);
-        fputc('\'', file);
-        last = command;
-    }
-    fputs(")\n"
-          "                COMPREPLY=($(compgen -W "
+    write_bash_case(file, takes_application);
+    fputs("                COMPREPLY=($(compgen -W "
           "\"$(mastersecret --timeout 1 app list 2>/dev/null |\n"
-          "                    awk 'NR > 1 { print $1 }')\" -- \"$cur\")) ;;\n"
+          "                    awk 'NR > 1 { print $1 }')\" -- \"$cur\")) ;;\n",
+          file);
+    write_bash_case(file, takes_file);
+    fputs("                _filedir ;;\n", file);
+    write_bash_case(file, takes_kind);
+    fputs("                COMPREPLY=($(compgen -W 'keyfile credential passphrase shares' -- "
+          "\"$cur\")) ;;\n"
           "        esac\n"
           "    fi\n"
           "}\n"
@@ -239,8 +277,6 @@ static void write_zsh_option(FILE *file, const struct option_row *row)
 
 static void write_zsh_command(FILE *file, const struct command *command)
 {
-    bool creates = command->noun && strcmp(command->verb, "create") == 0;
-
     fputs("        '", file);
     write_name(file, command);
     fputs("') _arguments \\\n", file);
@@ -248,11 +284,21 @@ static void write_zsh_command(FILE *file, const struct command *command)
         if ((command->options | OPTIONS_GLOBAL) & (UINT64_C(1) << id))
             write_zsh_option(file, &option_rows[id]);
     fputs(command->words_max == 0 ? "            ;;\n"
-          : creates               ? "            '1:application:' ;;\n"
+          : takes_file(command)   ? "            '1:file:_files' ;;\n"
+          : takes_kind(command)
+              ? "            '1:kind:(keyfile credential passphrase shares)' ;;\n"
+          : !takes_application(command) ? "            '*:name:' ;;\n"
           : command->words_max < 0
               ? "            '1:application:_mastersecret_applications' '*::command:_normal' ;;\n"
               : "            '1:application:_mastersecret_applications' ;;\n",
           file);
+}
+
+static void write_zsh_noun(FILE *file, const char *noun)
+{
+    fprintf(file, "        '_%s' '", noun);
+    write_words(file, noun);
+    fputs("'\n", file);
 }
 
 static void write_zsh(FILE *file)
@@ -268,22 +314,19 @@ static void write_zsh(FILE *file)
           "    compadd -a names\n"
           "}\n\n"
           "_mastersecret()\n{\n"
-          "    local name=$words[2]\n"
-          "    if ((CURRENT == 2)); then\n"
-          "        compadd ",
+          "    local name=\n"
+          "    local -A next=(\n",
           file);
-    write_first_words(file);
-    fputs("\n        return\n    fi\n    case $name in\n", file);
-    for (const struct command *command = commands; command->verb; command++) {
-        if (!command->noun || !is_first_of_noun(command))
-            continue;
-        fprintf(file, "        %s) ((CURRENT == 3)) && { compadd ", command->noun);
-        write_verbs(file, command->noun);
-        fputs("; return }\n"
-              "            name=\"$name $words[3]\"; shift words; ((CURRENT--)) ;;\n",
-              file);
-    }
-    fputs("    esac\n    shift words\n    ((CURRENT--))\n    case $name in\n", file);
+    for_each_noun(file, write_zsh_noun);
+    fputs("    )\n"
+          "    while [[ -n $next[_$name] ]]; do\n"
+          "        ((CURRENT == 2)) && { compadd ${=next[_$name]}; return }\n"
+          "        name=${name:+$name }$words[2]\n"
+          "        shift words\n"
+          "        ((CURRENT--))\n"
+          "    done\n"
+          "    case $name in\n",
+          file);
     for (const struct command *command = commands; command->verb; command++)
         write_zsh_command(file, command);
     fputs("    esac\n}\n\n_mastersecret \"$@\"\n", file);
