@@ -145,15 +145,16 @@ static int db_check_end(int fd)
 {
     struct stat status;
     uint64_t end;
+    ssize_t count;
 
     if (fstat(fd, &status))
         return -errno;
     if (status.st_size == 0)
         return 0;
-    if (pread(fd, &end, sizeof(end), HEADER_NEXT_BLOCK) != sizeof(end) ||
-        end > (uint64_t)status.st_size + END_SLACK)
-        return -EBADMSG;
-    return 0;
+    count = TEMP_FAILURE_RETRY(pread(fd, &end, sizeof(end), HEADER_NEXT_BLOCK));
+    if (count < 0)
+        return -errno;
+    return count == sizeof(end) && end <= (uint64_t)status.st_size + END_SLACK ? 0 : -EBADMSG;
 }
 
 /* By descriptor, so that the folder may be out of reach by path. */
