@@ -235,6 +235,12 @@ static void on_dispatch_status(DBusConnection *dbus, DBusDispatchStatus status, 
         ring_add(connection);
 }
 
+/* Of what was read before too much of it waited, libdbus tells only when it is asked. */
+static void on_readable(void *userdata)
+{
+    ring_add(userdata);
+}
+
 static void closed(struct connection *connection)
 {
     if (connection->closed)
@@ -297,7 +303,7 @@ int connection_new(struct connection_ring *ring, DBusConnection *dbus,
     connection->unread_max = unread_max;
     connection->handler = *handler;
     connection->watches = (struct watch_set){
-        .loop = ring->idle.loop, .begin = on_begin, .end = on_end,
+        .loop = ring->idle.loop, .begin = on_begin, .end = on_end, .readable = on_readable,
         .read_nsec = unread_max ? 0 : SHARED_DISPATCH_NSEC, .userdata = connection };
     if (!attach(connection)) {
         detach(connection);

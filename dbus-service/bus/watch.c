@@ -209,8 +209,12 @@ void watch_toggle(DBusWatch *watch, void *data)
 {
     struct watch_poll *poll = dbus_watch_get_data(watch);
 
-    if (poll)
-        poll_update(poll);
+    if (!poll)
+        return;
+    poll_update(poll);
+    if (poll->set->readable && dbus_watch_get_enabled(watch) &&
+        (dbus_watch_get_flags(watch) & DBUS_WATCH_READABLE))
+        poll->set->readable(poll->set->userdata);
 }
 
 static void on_timer(uv_timer_t *handle)

@@ -21,6 +21,8 @@ struct watch_set {
      * come again in the next turn, and dispatches in the second. Both may be NULL. */
     bool (*begin)(void *userdata, int events);
     void (*end)(void *userdata);
+    /* It may be read again, after it was not to be; from within libdbus. May be NULL. */
+    void (*readable)(void *userdata);
     uint64_t read_nsec; /* how long one event may read on, beyond the few KiB that libdbus reads at once */
     void *userdata;
 };

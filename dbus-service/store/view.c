@@ -144,16 +144,23 @@ static int db_del(struct view *view, datum key)
 static int db_check_end(int fd)
 {
     struct stat status;
+    uint8_t bytes[8];
     uint64_t end;
 
     if (fstat(fd, &status))
         return -errno;
     if (status.st_size == 0)
         return 0;
-    if (pread(fd, &end, sizeof(end), HEADER_NEXT_BLOCK) != sizeof(end) ||
-        end > (uint64_t)status.st_size + END_SLACK)
-        return -EBADMSG;
-    return 0;
+    for (size_t length = 0; length < sizeof(bytes);) {
+        ssize_t count = TEMP_FAILURE_RETRY(
+            pread(fd, bytes + length, sizeof(bytes) - length, (off_t)(HEADER_NEXT_BLOCK + length)));
+
+        if (count <= 0)
+            return count < 0 ? -errno : -EBADMSG;
+        length += (size_t)count;
+    }
+    memcpy(&end, bytes, sizeof(end)); /* GDBM's, in the machine's order */
+    return end <= (uint64_t)status.st_size + END_SLACK ? 0 : -EBADMSG;
 }
 
 /* By descriptor, so that the folder may be out of reach by path. */

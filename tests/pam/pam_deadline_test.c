@@ -328,8 +328,9 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
                struct passwd **ret_found)
 {
     int (*real)(const char *, struct passwd *, char *, size_t, struct passwd **);
+    void *symbol = dlsym(RTLD_NEXT, "getpwnam_r");
 
-    *(void **)&real = dlsym(RTLD_NEXT, "getpwnam_r");
+    memcpy(&real, &symbol, sizeof(real));
     usleep(name_service_takes);
     return real(name, entry, buffer, size, ret_found);
 }

@@ -344,7 +344,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def finish(self):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.read(0.1):
             assert time.monotonic() < end, f'still running, after {self.output!r}'
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

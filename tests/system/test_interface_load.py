@@ -143,6 +143,25 @@ answer([refused(b'GET / HTTP/1.0\r\n\r\n' * 10), refused(b'l' + b'\xff' * 200),
 ''', 'alice') == [True] * 7 + ['secret']
 
 
+def test_a_call_behind_a_large_one_that_waits(furnished):
+    """No more is read of a direct connection while a large call waits, here for the name service, which has to be
+    asked anew. What had come along with it is not forgotten."""
+    furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
+    assert bus_client.run(furnished, bus_client.RAW + '''
+client = raw()
+client.sendall(message(1, ROOT.encode(), b'org.freedesktop.DBus.Peer', b'Ping'))
+client.recv(4096)
+client.sendall(message(2, ROOT.encode(), b'org.mastersecret1.Applications', b'Create', b'ssa{sv}',
+                       string(b'x' * 20000) + padded(string(b'individual') + struct.pack('<I', 0)))
+               + message(3, ROOT.encode(), b'org.mastersecret1.Manager', b'Nothing'))
+client.settimeout(10)
+replies = b''
+while replies.count(b'org.mastersecret1.Error.') + replies.count(b'UnknownMethod') < 2:
+    replies += client.recv(4096)
+import re
+answer(sorted(re.findall(r'Error[.]([A-Za-z]+)', replies.decode('latin-1'))))''', 'bob') == ['AccessDenied', 'UnknownMethod']
+
+
 def test_wrong_uid_and_other_mechanisms(furnished):
     assert bus_client.run(furnished, bus_client.RAW + r'''
 def answered(line):

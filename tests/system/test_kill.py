@@ -26,7 +26,8 @@ def under_load(world, signal_name, times):
     print(result)
     assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])
     assert result['killed'] >= times
-    assert all(count > times for count in result['acknowledged'])
+    # Each of the writers got something done, whatever else the machine does.
+    assert min(result['acknowledged']) > times // 10 and sum(result['acknowledged']) > times
     return result
 
 

@@ -76,6 +76,7 @@ static enum mastersecret_error lookup(struct mastersecret *context)
 
 /* Each function is that of a thread on a context, and returns NULL when all was as it should be. */
 typedef void *body(void *context);
+#define WRONG(text) ({ static char wrong_text[] = text; wrong_text; })
 
 static void run(body *const *bodies, struct mastersecret *const *contexts, size_t count)
 {
@@ -99,20 +100,20 @@ static void *call_everything(void *context)
 
     for (int i = 0; i < ROUNDS; i++) {
         if (lookup(context) != MASTERSECRET_OK)
-            return "lookup";
+            return WRONG("lookup");
         if (mastersecret_verify(context, "erp", NULL, NULL, i % 2 ? "wrong" : FAKE_PASSWORD,
                                 i % 2 ? 5 : FAKE_PASSWORD_LENGTH, &matches) != MASTERSECRET_OK ||
             matches == i % 2)
-            return "verify";
+            return WRONG("verify");
         if (mastersecret_set_mapping(context, "erp", NULL, "ALICE01", &field, 1, NULL) !=
             MASTERSECRET_OK)
-            return "set_mapping";
+            return WRONG("set_mapping");
         if (mastersecret_list_mappings(context, &mappings) != MASTERSECRET_OK)
-            return "list_mappings";
+            return WRONG("list_mappings");
         (void)mastersecret_mappings_get(mappings, &count);
         mastersecret_mappings_free(mappings);
         if (count != 2)
-            return "mappings";
+            return WRONG("mappings");
     }
     return NULL;
 }
@@ -127,11 +128,11 @@ static void *adjust(void *context)
         if (mastersecret_lookup(context, "erp\n", NULL, NULL, 0,
                                 &(struct mastersecret_credentials *){ NULL }) !=
             MASTERSECRET_INVALID_ARGUMENT)
-            return "an ill-formed name";
+            return WRONG("an ill-formed name");
         (void)mastersecret_message(context, text, sizeof(text));
         if (mastersecret_set_address(context, service.address) != MASTERSECRET_OK ||
             mastersecret_connect(context) != MASTERSECRET_OK)
-            return "set_address";
+            return WRONG("set_address");
     }
     return NULL;
 }
@@ -164,7 +165,9 @@ enum { SHORT_MS = 300, SLACK_MS = 3000 };
 
 static void *call_once(void *context)
 {
-    return (void *)(intptr_t)lookup(context);
+    enum mastersecret_error error = lookup(context);
+
+    return (void *)(intptr_t)error;
 }
 
 static void *time_out(void *context)
@@ -174,8 +177,9 @@ static void *time_out(void *context)
     int64_t elapsed_ms = (deadline_now() - begin) / 1000;
 
     if (error != MASTERSECRET_TIMED_OUT)
-        return "did not time out";
-    return elapsed_ms < SHORT_MS - 1 || elapsed_ms > SHORT_MS + SLACK_MS ? "not in time" : NULL;
+        return WRONG("did not time out");
+    return elapsed_ms < SHORT_MS - 1 || elapsed_ms > SHORT_MS + SLACK_MS ? WRONG("not in time")
+                                                                            : NULL;
 }
 
 /* The wait for the context counts: four calls of 300 ms each are over after 300 ms. */
