@@ -3,6 +3,7 @@
 /* org.mastersecret1.Secret: the master secret itself. */
 #include "dbus-service/bus/advice.h"
 #include "dbus-service/bus/call.h"
+#include "dbus-service/bus/secret_rotation.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,10 +147,26 @@ static const struct method methods[] = {
       handle_seal },
     { "Unseal", "a{sh}", "", "descriptors", "", METHOD_WAITS, SUBJECT_NOTHING,
       OPERATION_MANAGE_SECRET, AUDIT_UNSEAL, handle_unseal },
+    { "Rotate", "a{sv}a{sh}", "u", "options descriptors", "generation", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_ROTATE, handle_rotate },
+    { "PauseRotation", "", "", "", "", METHOD_READS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_ROTATE, handle_pause_rotation },
+    { "ResumeRotation", "", "", "", "", METHOD_READS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_ROTATE, handle_resume_rotation },
+    { "SetRotationRate", "u", "", "rate", "", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_ROTATE, handle_set_rotation_rate },
+    { "Census", "", "a(usstsa{st})", "", "generations", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_READ_STATUS, AUDIT_READ, handle_census },
 };
 
 static const struct property properties[] = {
     { "Generations", "a(usst)", OPERATION_READ_STATUS, "false", get_generations },
+    { "Rotation", "a{sv}", OPERATION_READ_STATUS, "invalidates", get_rotation },
+    { "Unreadable", "as", OPERATION_READ_STATUS, "false", get_unreadable },
+};
+
+static const struct signal signals[] = {
+    { "RotationEnded", "buutt", "success from to re_encrypted unreadable" },
 };
 
 const struct interface interface_secret = {
@@ -157,4 +174,5 @@ const struct interface interface_secret = {
     .objects = OBJECT_ROOT,
     TABLE_METHODS(methods),
     TABLE_PROPERTIES(properties),
+    TABLE_SIGNALS(signals),
 };

@@ -36,6 +36,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/properties.h \
     %D%/quota.c \
     %D%/quota.h \
+    %D%/secret_rotation.c \
+    %D%/secret_rotation.h \
     %D%/service.c \
     %D%/service.h \
     %D%/signals.c \

@@ -8,6 +8,7 @@
 #include "dbus-service/bus/direct.h"
 #include "dbus-service/bus/signals.h"
 #include "dbus-service/domain/audit.h"
+#include "dbus-service/domain/rotation.h"
 #include "dbus-service/notify.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
     struct service *service = userdata;
     char detail[80];
 
-    if (!service->applications || !service->realm)
+    if (!service->rotation || !service->realm)
         return;
     if (is_readable(new_state)) { /* whoever opened it: what is sealed from now on, a person sealed */
         service->unopened.code = ERROR_NONE;
@@ -153,6 +154,7 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
                    realm_state_name(new_state));
     audit_outcome(AUDIT_STATE, NULL, detail);
     signal_state_changed(service, old_state, new_state);
+    rotation_realm_changed(service->rotation);
     if (service->opening && new_state == REALM_REBUILDING)
         calls_resume_opened(service); /* those that ask for no more than the state */
     notify_state(service);
@@ -198,6 +200,16 @@ static void on_removed(void *userdata, const char *name)
     signal_application_removed(userdata, name);
 }
 
+static void on_rotation_changed(void *userdata)
+{
+    signal_rotation_changed(userdata);
+}
+
+static void on_rotation_ended(void *userdata, const struct rotation_result *result)
+{
+    signal_rotation_ended(userdata, result);
+}
+
 /* The configuration becomes the service's: everything that was made from the one before is made again. */
 static void apply_config(struct service *service)
 {
@@ -210,6 +222,15 @@ static void apply_config(struct service *service)
     service->affiliate_administrators = (struct name_list){
         config->affiliate_administrators.names, config->affiliate_administrators.count };
     audit_set(&audit);
+}
+
+static struct rotation_settings rotation_settings_of(const struct config *config)
+{
+    return (struct rotation_settings){
+        .rate = config->rotation_rate,
+        .rotate_after_usec = config->rotate_after * UINT64_C(1000000),
+        .keep_retired_usec = config->keep_retired * UINT64_C(1000000),
+    };
 }
 
 /* Each connection may hold the descriptors of a message that never becomes complete; and some are left for
@@ -240,6 +261,7 @@ int service_reload(struct service *service, struct failure *failure)
 {
     char error[CONFIG_ERROR_MAX];
     struct config *config, *old = service->config;
+    struct rotation_settings rotation;
     struct quota_limits limits;
     int r = config_load(service->paths->config_file, &config, error);
 
@@ -251,6 +273,8 @@ int service_reload(struct service *service, struct failure *failure)
     apply_config(service);
     limits = limits_of(config);
     quota_set_limits(service->quota, &limits);
+    rotation = rotation_settings_of(config);
+    rotation_configure(service->rotation, &rotation);
     account_cache_set_lifetime(service->accounts, config->name_cache * 1000);
     account_cache_flush(service->accounts);
     config_free(old);
@@ -341,6 +365,7 @@ static void fini(struct service *service)
 {
     bus_free(STEAL(service->bus));
     direct_free(STEAL(service->direct));
+    rotation_free(STEAL(service->rotation));
     application_set_free(STEAL(service->applications));
     account_cache_free(STEAL(service->accounts));
     work_queue_free(STEAL(service->work));
@@ -492,6 +517,19 @@ static int open_folder(struct service *service)
     return r < 0 ? complain("lock (is another mastersecretd running?)", path, r) : 0;
 }
 
+static int start_rotation(struct service *service)
+{
+    struct rotation_options options = {
+        .loop = service->loop,
+        .realm = service->realm,
+        .applications = service->applications,
+        .settings = rotation_settings_of(service->config),
+        .events = { on_rotation_changed, on_rotation_ended, service },
+    };
+
+    return rotation_new(&options, &service->rotation);
+}
+
 static int start_domain(struct service *service)
 {
     const struct config *config = service->config;
@@ -509,6 +547,8 @@ static int start_domain(struct service *service)
 
     if (r == 0)
         r = application_set_new(service->realm, &events, &service->applications);
+    if (r == 0)
+        r = start_rotation(service);
     return r < 0 ? complain("start with", service->paths->state_folder, r) : 0;
 }
 

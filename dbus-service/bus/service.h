@@ -14,6 +14,7 @@
 #include "common/secret_pipe.h"
 
 struct answer_cache;
+struct rotation;
 struct bus;
 struct direct;
 struct call;
@@ -29,6 +30,7 @@ struct service {
     struct identity identity;
     struct realm *realm;
     struct application_set *applications;
+    struct rotation *rotation;
     struct quota *quota;
     struct secret_pipe pipe;
     struct answer_cache *answers; /* emptied whenever records cannot be read */

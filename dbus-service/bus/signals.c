@@ -166,3 +166,29 @@ void signal_mapping_changed(struct service *service, const char *application,
     writer_string(&writer, change);
     emit(service, &writer, path, BUS_INTERFACE_APPLICATION, "MappingChanged");
 }
+
+/* Everybody on the bus hears it, so it does not say how far the rotation is. */
+void signal_rotation_changed(struct service *service)
+{
+    char name[] = "Rotation";
+    char *const names[] = { name };
+    struct writer writer = signal_writer();
+
+    writer_string(&writer, BUS_INTERFACE_SECRET);
+    writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
+    writer_close(&writer);
+    writer_strings(&writer, names, 1);
+    emit(service, &writer, BUS_PATH, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");
+}
+
+void signal_rotation_ended(struct service *service, const struct rotation_result *result)
+{
+    struct writer writer = signal_writer();
+
+    writer_boolean(&writer, result->failure.code == ERROR_NONE);
+    writer_uint32(&writer, result->from);
+    writer_uint32(&writer, result->to);
+    writer_uint64(&writer, result->re_encrypted);
+    writer_uint64(&writer, result->unreadable);
+    emit(service, &writer, BUS_PATH, BUS_INTERFACE_SECRET, "RotationEnded");
+}

@@ -8,6 +8,7 @@
 
 #include "dbus-service/bus/service.h"
 #include "dbus-service/bus/writer.h"
+#include "dbus-service/domain/rotation.h"
 
 void signal_state_changed(struct service *service, enum realm_state old_state,
                           enum realm_state new_state);
@@ -17,6 +18,9 @@ void signal_application_removed(struct service *service, const char *name);
 /* change: "set", "enabled", "disabled", "deleted". */
 void signal_mapping_changed(struct service *service, const char *application,
                             const struct account_name *account, const char *change);
+/* The progress of a rotation is another one; and its end. */
+void signal_rotation_changed(struct service *service);
+void signal_rotation_ended(struct service *service, const struct rotation_result *result);
 
 /* May the roles read anything of it? */
 bool object_is_seen(struct service *service, const struct application *application, unsigned roles);

@@ -28,4 +28,13 @@ dbus_service_libservice_la_SOURCES += \
     %D%/realm_internal.h \
     %D%/realm_job.c \
     %D%/realm_outcome.c \
-    %D%/realm_record.c
+    %D%/realm_record.c \
+    %D%/rotation.c \
+    %D%/rotation.h \
+    %D%/rotation_internal.h \
+    %D%/rotation_keyring.c \
+    %D%/rotation_keyring.h \
+    %D%/rotation_pass.c \
+    %D%/rotation_pass.h \
+    %D%/rotation_status.c \
+    %D%/rotation_step.c

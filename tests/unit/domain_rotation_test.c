@@ -1,0 +1,602 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+/* A new generation, and every record anew under it, beside everything else that goes on. */
+#include "dbus-service/domain/realm_internal.h"
+#include "dbus-service/domain/rotation.h"
+#include "tests/unit/domain_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PASSPHRASE "correct horse battery"
+#define PEOPLE 230 /* more than two batches */
+
+struct turn {
+    struct domain domain;
+    struct rotation *rotation;
+    struct rotation_settings settings;
+    unsigned ends;
+    struct rotation_result result;
+    unsigned backups;
+    unsigned phases[ROTATION_WAITING + 1];
+};
+
+static void on_changed(void *userdata)
+{
+    struct turn *turn = userdata;
+    struct rotation_status status;
+
+    if (!turn->rotation)
+        return;
+    rotation_status(turn->rotation, &status);
+    turn->phases[status.phase]++;
+}
+
+static void on_ended(void *userdata, const struct rotation_result *result)
+{
+    struct turn *turn = userdata;
+
+    turn->result = *result;
+    turn->ends++;
+}
+
+static void start_rotation(struct turn *turn)
+{
+    const struct rotation_options options = {
+        .loop = &turn->domain.loop,
+        .realm = turn->domain.realm,
+        .applications = turn->domain.set,
+        .settings = turn->settings,
+        .events = {on_changed, on_ended, turn},
+    };
+
+    assert_int_equal(rotation_new(&options, &turn->rotation), 0);
+    rotation_realm_changed(turn->rotation);
+}
+
+/* The realm first, as in the service. */
+static void end_rotation(struct turn *turn)
+{
+    struct rotation *rotation = STEAL(turn->rotation);
+
+    domain_stop(&turn->domain);
+    rotation_free(rotation);
+}
+
+static char *external_user(unsigned person, unsigned round, char text[32])
+{
+    snprintf(text, 32, "EXT%u.%u", person, round);
+    return text;
+}
+
+static int set(struct turn *turn, const char *application, unsigned person, unsigned round)
+{
+    char account[32], external[32];
+
+    snprintf(account, sizeof(account), "user:p%u", person);
+    return domain_set(&turn->domain, application_set_find(turn->domain.set, application), account,
+                      external_user(person, round, external), account);
+}
+
+static void assert_has(struct turn *turn, const char *application, unsigned person, unsigned round)
+{
+    char account[32], external[32];
+    struct mapping *mapping;
+
+    snprintf(account, sizeof(account), "user:p%u", person);
+    mapping = domain_get(&turn->domain, application_set_find(turn->domain.set, application), account);
+    assert_non_null(mapping);
+    assert_string_equal(mapping->external_user, external_user(person, round, external));
+    mapping_free(mapping);
+}
+
+/* An application with people in it, and tombstones: of a mapping and of reservations. */
+static void fill(struct turn *turn)
+{
+    domain_create(&turn->domain, "erp", APPLICATION_INDIVIDUAL);
+    for (unsigned i = 0; i < PEOPLE; i++)
+        assert_int_equal(set(turn, "erp", i, 0), ERROR_NONE);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(set(turn, "erp", i, 1), ERROR_NONE);
+}
+
+static void assert_filled(struct turn *turn)
+{
+    for (unsigned i = 0; i < PEOPLE; i++)
+        assert_has(turn, "erp", i, i < 10);
+}
+
+static void setup(struct turn *turn)
+{
+    *turn = (struct turn){.ends = 0};
+    domain_setup_ready(&turn->domain);
+    start_rotation(turn);
+    fill(turn);
+}
+
+static void teardown(struct turn *turn)
+{
+    end_rotation(turn);
+    domain_teardown(&turn->domain);
+}
+
+static int begin(struct turn *turn, bool again, struct result *result, struct failure *failure)
+{
+    char path[128];
+    struct rotation_request request = {.hint = "a hint", .location = "here", .again = again, .uid = 7};
+    CLEANUP_CLOSE int fd = -1;
+    int r;
+
+    snprintf(path, sizeof(path), "%s/backup%u", turn->domain.folder, ++turn->backups);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    request.backup_fd = fd;
+    assert_int_equal(secret_new_copy(PASSPHRASE, strlen(PASSPHRASE), &request.passphrase), 0);
+    r = rotation_begin(turn->rotation, &request, on_done, result, failure);
+    assert_null(request.passphrase);
+    return r;
+}
+
+static void rotate(struct turn *turn)
+{
+    struct result result = {0};
+    struct failure failure = {0};
+
+    assert_int_equal(begin(turn, false, &result, &failure), 0);
+    domain_wait(&turn->domain, &result, 1);
+    assert_string_equal(result.failure.code ? result.failure.text : "", "");
+}
+
+static void await_end(struct turn *turn)
+{
+    unsigned wanted = turn->ends + 1;
+
+    domain_await(&turn->domain, &turn->ends, wanted);
+    domain_run_ms(&turn->domain, 1);
+}
+
+static uint64_t census(struct turn *turn, uint32_t generation)
+{
+    uint64_t count = 0;
+
+    for (uint8_t class = 1; class <= RECORD_CLASS_MAX; class++)
+        count += log_census(realm_log(turn->domain.realm), class, generation);
+    return count;
+}
+
+static size_t generations(struct turn *turn)
+{
+    return keyring_generations(realm_keyring(turn->domain.realm));
+}
+
+/* The journal as it is on the disk, one block. */
+static bool disk_holds(struct turn *turn, const void *bytes, size_t size)
+{
+    int fd = openat(turn->domain.folder_fd, "journal", O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    CLEANUP_FREE uint8_t *content = NULL;
+    bool found;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    content = malloc((size_t)status.st_size);
+    assert_int_equal(read(fd, content, (size_t)status.st_size), status.st_size);
+    found = memmem(content, (size_t)status.st_size, bytes, size) != NULL;
+    close(fd);
+    return found;
+}
+
+static void key_of(struct turn *turn, const char *account, struct record_key *ret_key)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "u%s", account);
+    realm_key(ret_key, RECORD_MAPPING, application_set_find(turn->domain.set, "erp")->id, name,
+              strlen(name));
+}
+
+/* Every record of every class, tombstones too; then the old key and the old ciphertext are gone. */
+static void test_rotates(void **state)
+{
+    struct rotation_status status;
+    struct log_record stored;
+    struct record_key key;
+    uint8_t old[64];
+    struct turn turn;
+    uint64_t before;
+
+    (void)state;
+    setup(&turn);
+    before = census(&turn, 1);
+    assert_true(before >= 1 + 1 + PEOPLE + PEOPLE + 10);
+    key_of(&turn, "p77", &key);
+    assert_int_equal(log_get(realm_log(turn.domain.realm), &key, &stored), 1);
+    memcpy(old, stored.record + RECORD_HEADER_SIZE, sizeof(old));
+    assert_true(disk_holds(&turn, old, sizeof(old)));
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_int_equal(turn.result.from, 1);
+    assert_int_equal(turn.result.to, 2);
+    assert_int_equal(turn.result.re_encrypted, before);
+    assert_int_equal(turn.result.unreadable, 0);
+    assert_int_equal(census(&turn, 1), 0);
+    /* Tombstones go with the compaction. */
+    assert_int_equal(census(&turn, 2), 1 + 1 + PEOPLE + PEOPLE);
+    assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), 2);
+    assert_int_equal(generations(&turn), 1);
+    assert_false(disk_holds(&turn, old, sizeof(old)));
+    assert_filled(&turn);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.phase, ROTATION_IDLE);
+    assert_int_equal(status.re_encrypted, before);
+    assert_true(status.ended_usec >= status.begun_usec && status.begun_usec > 0);
+    assert_true(turn.phases[ROTATION_WALK] > 0 && turn.phases[ROTATION_PROOF] > 0 &&
+                turn.phases[ROTATION_RETIRE] > 0 && turn.phases[ROTATION_COMPACT] > 0);
+    end_rotation(&turn);
+    domain_start(&turn.domain);
+    domain_unseal(&turn.domain);
+    start_rotation(&turn);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+/* Whatever is cut off at whatever step goes on by itself. */
+static void test_goes_on_after_a_crash(void **state)
+{
+    struct turn turn;
+    unsigned crashes = 0;
+
+    (void)state;
+    setup(&turn);
+    for (unsigned turns = 0; turns < 60; turns += 1 + turns / 12) {
+        uint32_t active = keyring_active_generation(realm_keyring(turn.domain.realm));
+        struct rotation *rotation;
+        unsigned ends = turn.ends;
+
+        rotate(&turn);
+        for (unsigned i = 0; i < turns && turn.ends == ends; i++)
+            uv_run(&turn.domain.loop, UV_RUN_ONCE);
+        crashes += turn.ends == ends;
+        rotation = STEAL(turn.rotation);
+        domain_crash(&turn.domain);
+        rotation_free(rotation);
+        domain_unseal(&turn.domain);
+        start_rotation(&turn);
+        if (turn.ends == ends)
+            await_end(&turn);
+        assert_int_equal(turn.result.failure.code, ERROR_NONE);
+        assert_int_equal(turn.result.to, active + 1);
+        assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), active + 1);
+        assert_int_equal(generations(&turn), 1);
+        assert_int_equal(census(&turn, active), 0);
+        assert_filled(&turn);
+    }
+    assert_true(crashes > 8);
+    teardown(&turn);
+}
+
+struct writer {
+    struct turn *turn;
+    struct result set;
+    struct result update;
+};
+
+/* Nothing is refused because a rotation runs, and the last value that was acknowledged is there. */
+static void test_changes_go_on(void **state)
+{
+    const struct application_draft draft = {.description = "other"};
+    unsigned rounds[10];
+    struct turn turn;
+    unsigned round = 1;
+
+    (void)state;
+    setup(&turn);
+    for (unsigned i = 0; i < 10; i++)
+        rounds[i] = 1;
+    rotate(&turn);
+    while (turn.ends == 0) {
+        const struct application *erp = application_set_find(turn.domain.set, "erp");
+        struct result update = {0}, create = {0};
+        struct failure failure = {0};
+        char name[16];
+        const struct application_draft made = {.name = name, .type = APPLICATION_GROUP,
+            .fields = &(struct field){.label = TEXT("user")}, .fields_count = 1};
+
+        snprintf(name, sizeof(name), "app%u", round);
+        assert_int_equal(application_update(turn.domain.set, erp, &draft, on_written, &update,
+                                            &failure), 0);
+        assert_int_equal(application_create(turn.domain.set, &made, on_written, &create, &failure), 0);
+        domain_wait(&turn.domain, &update, 1);
+        domain_wait(&turn.domain, &create, 1);
+        assert_string_equal(update.failure.code ? update.failure.text : "", "");
+        assert_string_equal(create.failure.code ? create.failure.text : "", "");
+        round++;
+        assert_int_equal(set(&turn, "erp", round % 10, round), ERROR_NONE);
+        rounds[round % 10] = round;
+        assert_has(&turn, "erp", 100 + round % 100, 0);
+    }
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    for (unsigned i = 0; i < PEOPLE; i++)
+        assert_has(&turn, "erp", i, i < 10 ? rounds[i] : 0);
+    assert_int_equal(census(&turn, 1), 0);
+    teardown(&turn);
+}
+
+/* A change that was decided before its record was sealed anew. */
+static void test_a_change_meets_the_rotation(void **state)
+{
+    const struct application_draft draft = {.contact = "somebody"};
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    rotate(&turn);
+    /* In every turn one is begun, so that some stand behind the batch that holds the application. */
+    while (turn.ends == 0) {
+        struct result updated = {0}, written = {0};
+        struct failure failure = {0};
+        const struct application *erp = application_set_find(turn.domain.set, "erp");
+
+        (void)written;
+        assert_int_equal(application_update(turn.domain.set, erp, &draft, on_written, &updated,
+                                            &failure), 0);
+        while (updated.calls == 0)
+            uv_run(&turn.domain.loop, UV_RUN_ONCE);
+        assert_string_equal(updated.failure.code ? updated.failure.text : "", "");
+    }
+    teardown(&turn);
+}
+
+static void test_an_unreadable_record(void **state)
+{
+    char line[ROTATION_LINE_MAX];
+    struct rotation_status status;
+    struct result result = {0};
+    struct failure failure;
+    struct record_key key;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    key_of(&turn, "p50", &key);
+    domain_damage(&turn.domain, &key);
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_DAMAGED);
+    assert_non_null(strstr(turn.result.failure.text, "user:p50"));
+    assert_int_equal(turn.result.unreadable, 1);
+    assert_int_equal(census(&turn, 1), 1);
+    assert_int_equal(generations(&turn), 2);
+    assert_non_null(rotation_unreadable(turn.rotation, 0, line));
+    assert_string_equal(line, "mapping of user:p50 in application 'erp': does not authenticate");
+    assert_null(rotation_unreadable(turn.rotation, 1, line));
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.phase, ROTATION_FAILED);
+    assert_int_equal(status.unreadable, 1);
+    /* Nor does it keep the next one from beginning; and mended, both go. */
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_DAMAGED);
+    assert_int_equal(generations(&turn), 3);
+    assert_int_equal(application_delete(turn.domain.set, application_set_find(turn.domain.set, "erp"),
+                                        on_written, &result, &failure), 0);
+    domain_wait(&turn.domain, &result, 1);
+    while (census(&turn, 1) > 0)
+        uv_run(&turn.domain.loop, UV_RUN_ONCE);
+    result = (struct result){0};
+    assert_int_equal(rotation_pause(turn.rotation, false, on_done, &result, &failure), 0);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_int_equal(generations(&turn), 1);
+    teardown(&turn);
+}
+
+/* Paused and throttled it stays, also after a start. */
+static void test_pause_and_rate(void **state)
+{
+    struct rotation_status status;
+    struct result result = {0};
+    struct failure failure;
+    struct turn turn;
+    uint64_t done;
+
+    (void)state;
+    setup(&turn);
+    turn.settings.rate = 100;
+    rotation_configure(turn.rotation, &turn.settings);
+    rotate(&turn);
+    do {
+        domain_run_ms(&turn.domain, 5);
+        rotation_status(turn.rotation, &status);
+    } while (status.done < 10);
+    assert_int_equal(status.limit, 100);
+    assert_int_equal(rotation_pause(turn.rotation, true, on_done, &result, &failure), 0);
+    domain_wait(&turn.domain, &result, 1);
+    domain_run_ms(&turn.domain, 50);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.phase, ROTATION_PAUSED);
+    done = status.done;
+    assert_true(done < status.total);
+    domain_run_ms(&turn.domain, 100);
+    end_rotation(&turn);
+    domain_start(&turn.domain);
+    domain_unseal(&turn.domain);
+    start_rotation(&turn);
+    domain_run_ms(&turn.domain, 100);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.phase, ROTATION_PAUSED);
+    assert_int_equal(status.done, done);
+    assert_int_equal(status.limit, 100);
+    assert_int_equal(rotation_pause(turn.rotation, false, on_done, &result, &failure), 0);
+    assert_int_equal(rotation_set_rate(turn.rotation, 0, on_done, &result, &failure), 0);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+static void test_again(void **state)
+{
+    struct rotation_status status;
+    struct result first = {0}, second = {0}, third = {0};
+    struct failure failure = {0};
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    turn.settings.rate = 500;
+    rotation_configure(turn.rotation, &turn.settings);
+    assert_int_equal(begin(&turn, false, &first, &failure), 0);
+    domain_wait(&turn.domain, &first, 1);
+    do {
+        domain_run_ms(&turn.domain, 5);
+        rotation_status(turn.rotation, &status);
+    } while (status.phase != ROTATION_WALK);
+    assert_int_equal(begin(&turn, false, &second, &failure), ERROR_ROTATION_RUNNING);
+    assert_int_equal(begin(&turn, true, &second, &failure), 0);
+    domain_wait(&turn.domain, &second, 1);
+    assert_int_equal(second.failure.code, ERROR_NONE);
+    rotation_status(turn.rotation, &status);
+    assert_true(status.queued);
+    assert_int_equal(begin(&turn, true, &third, &failure), ERROR_ROTATION_RUNNING);
+    await_end(&turn);
+    assert_int_equal(turn.result.to, 2);
+    await_end(&turn);
+    assert_int_equal(turn.result.to, 3);
+    assert_int_equal(generations(&turn), 1);
+    assert_int_equal(census(&turn, 2), 0);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+/* Two ask at once: one of them is refused, and there is one generation more. */
+static void test_two_at_once(void **state)
+{
+    struct result first = {0}, second = {0};
+    struct failure failure = {0};
+    struct turn turn;
+    int r;
+
+    (void)state;
+    setup(&turn);
+    assert_int_equal(begin(&turn, false, &first, &failure), 0);
+    r = begin(&turn, false, &second, &failure);
+    domain_wait(&turn.domain, &first, 1);
+    if (r == 0) {
+        domain_wait(&turn.domain, &second, 1);
+        r = (int)second.failure.code;
+    }
+    assert_int_equal(first.failure.code, ERROR_NONE);
+    assert_int_equal(r, ERROR_ROTATION_RUNNING);
+    await_end(&turn);
+    assert_int_equal(turn.result.to, 2);
+    domain_run_ms(&turn.domain, 20);
+    assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), 2);
+    teardown(&turn);
+}
+
+static void test_a_retired_key_is_kept(void **state)
+{
+    struct generation_info info;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    turn.settings.keep_retired_usec = UINT64_C(86400) * 1000000;
+    rotation_configure(turn.rotation, &turn.settings);
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_int_equal(generations(&turn), 2);
+    keyring_generation(realm_keyring(turn.domain.realm), 0, &info);
+    assert_int_equal(info.number, 1);
+    assert_true(info.retired_usec > 0);
+    turn.settings.keep_retired_usec = 0;
+    rotation_configure(turn.rotation, &turn.settings);
+    while (generations(&turn) == 2)
+        uv_run(&turn.domain.loop, UV_RUN_ONCE);
+    keyring_generation(realm_keyring(turn.domain.realm), 0, &info);
+    assert_int_equal(info.number, 2);
+    teardown(&turn);
+}
+
+/* A backup that fails leaves everything as it was. */
+static void test_a_backup_that_fails(void **state)
+{
+    struct rotation_request request = {.hint = "", .location = ""};
+    struct result result = {0};
+    struct failure failure = {0};
+    struct turn turn;
+    CLEANUP_CLOSE int fd = -1;
+    int r;
+
+    (void)state;
+    setup(&turn);
+    fd = open(turn.domain.backup, O_RDWR | O_CLOEXEC); /* it holds one */
+    request.backup_fd = fd;
+    assert_int_equal(secret_new_copy(PASSPHRASE, strlen(PASSPHRASE), &request.passphrase), 0);
+    r = rotation_begin(turn.rotation, &request, on_done, &result, &failure);
+    if (r == 0) {
+        domain_wait(&turn.domain, &result, 1);
+        r = (int)result.failure.code;
+    }
+    assert_int_equal(r, ERROR_BAD_DESCRIPTOR);
+    domain_run_ms(&turn.domain, 20);
+    assert_int_equal(generations(&turn), 1);
+    assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), 1);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+/* Sealed in the midst of it, it goes on after the next unseal. */
+static void test_sealed_meanwhile(void **state)
+{
+    struct rotation_status status;
+    struct result result = {0};
+    struct failure failure;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    turn.settings.rate = 200;
+    rotation_configure(turn.rotation, &turn.settings);
+    rotate(&turn);
+    do {
+        domain_run_ms(&turn.domain, 5);
+        rotation_status(turn.rotation, &status);
+    } while (status.done < 10);
+    assert_int_equal(realm_seal(turn.domain.realm, on_done, &result, &failure), 0);
+    rotation_realm_changed(turn.rotation);
+    domain_wait(&turn.domain, &result, 1);
+    domain_run_ms(&turn.domain, 20);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.phase, ROTATION_WAITING);
+    domain_unseal(&turn.domain);
+    rotation_realm_changed(turn.rotation);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rotates),
+        cmocka_unit_test(test_goes_on_after_a_crash),
+        cmocka_unit_test(test_changes_go_on),
+        cmocka_unit_test(test_a_change_meets_the_rotation),
+        cmocka_unit_test(test_an_unreadable_record),
+        cmocka_unit_test(test_pause_and_rate),
+        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_a_retired_key_is_kept),
+        cmocka_unit_test(test_a_backup_that_fails),
+        cmocka_unit_test(test_sealed_meanwhile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
