@@ -150,7 +150,7 @@ static int take_options(struct cli *cli, json_t *options, const struct new_file 
     if (r != STATUS_DONE)
         return r;
     if (throttle)
-        json_object_set_new(options, "rate", json_integer(rate));
+        json_object_set_new(options, "rate", json_pack("{s:I}", "u", rate));
     if (hint)
         json_object_set_new(options, "hint", json_string(hint));
     if (backup->location)
@@ -186,10 +186,15 @@ static int call_rotate(struct cli *cli, const struct new_file *backup, struct ha
             new_file_give_up(backup, error);
         return r;
     }
-    r = backup->fd >= 0 ? new_file_keep(backup) : STATUS_DONE;
+    if (backup->fd >= 0 && given(cli, OPTION_DRY_RUN))
+        unlink(backup->path);
+    else if (backup->fd >= 0)
+        r = new_file_keep(backup);
     generation = json_integer_value(json_array_get(results, 0));
-    if (r != STATUS_DONE || given(cli, OPTION_WAIT))
-        return r == STATUS_DONE ? wait_for_end(cli) : r;
+    if (r != STATUS_DONE)
+        return r;
+    if (given(cli, OPTION_WAIT) && !given(cli, OPTION_DRY_RUN))
+        return wait_for_end(cli);
     if (given(cli, OPTION_JSON))
         return output_json(json_pack("{s:I}", "generation", generation));
     printf(given(cli, OPTION_DRY_RUN) ? "a rotation would make generation %lld\n"
@@ -205,17 +210,15 @@ static int prepare_backup(struct cli *cli, struct new_file *backup, struct hando
     CLEANUP_SECRET struct secret *passphrase = NULL;
     int r = prompt_check_labels(&cli->arguments, labels);
 
-    if (r != STATUS_DONE || !backup->path || given(cli, OPTION_DRY_RUN))
-        return r;
-    if (!given(cli, OPTION_TO_RECIPIENTS))
+    if (r == STATUS_DONE && backup->path)
         r = prompt_passphrase(&cli->arguments, "passphrase", "Passphrase for the backup: ",
                               "The same again: ", &passphrase);
     if (r == STATUS_DONE)
         r = handover_give(cli, handover, "passphrase", passphrase);
-    if (r == STATUS_DONE)
-        r = new_file_create(backup);
-    if (r == STATUS_DONE)
-        handover_file(handover, "backup", backup->fd);
+    if (r != STATUS_DONE || !backup->path)
+        return r;
+    r = new_file_create(backup);
+    handover_file(handover, "backup", backup->fd);
     return r;
 }
 

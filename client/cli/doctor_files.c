@@ -48,8 +48,8 @@ static void judge(struct doctor *doctor, const char *path, const struct stat *st
 /* What a restore or an administrator left beside them holds keys or ciphertext of before. */
 static bool is_known(const char *name)
 {
-    static const char *const names[] = { "keyring", "keyfile", "journal", "view",
-                                         "view.open", "anchor" };
+    static const char *const names[] = { "keyring", "keyfile", "journal", "journal.new",
+                                         "view",    "view.open", "anchor", "lock" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0)

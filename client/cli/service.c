@@ -100,9 +100,11 @@ static bool append_struct(DBusMessageIter *to, DBusSignatureIter *type, const js
            dbus_message_iter_close_container(to, &members);
 }
 
-/* The types that the interface has within a{sv}. */
+/* The types that the interface has within a{sv}. An object with one member names its own: {"u": 5}. */
 static const char *variant_signature(const json_t *value)
 {
+    if (json_is_object(value))
+        return json_object_iter_key(json_object_iter((json_t *)(uintptr_t)value));
     if (json_is_string(value))
         return "s";
     if (json_is_boolean(value))
@@ -118,6 +120,8 @@ static bool append_variant(DBusMessageIter *to, const json_t *value)
     DBusSignatureIter type;
     DBusMessageIter inner;
 
+    if (json_is_object(value))
+        value = json_object_get(value, signature);
     dbus_signature_iter_init(&type, signature);
     return dbus_message_iter_open_container(to, DBUS_TYPE_VARIANT, signature, &inner) &&
            append_value(&inner, &type, value) && dbus_message_iter_close_container(to, &inner);
