@@ -12,16 +12,18 @@
 
 #include <errno.h>
 
-static int lying_fd = -1; /* the disk gives back another last byte than it took */
+static int lying_fd = -1; /* whose disk gives back another byte than it took */
+static int instead_fd = -1; /* or another file */
 
 ssize_t __real_pread(int fd, void *bytes, size_t size, off_t offset);
 ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset);
 
 ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t offset)
 {
-    ssize_t n = __real_pread(fd, bytes, size, offset);
+    int from = fd == lying_fd && instead_fd >= 0 ? instead_fd : fd;
+    ssize_t n = __real_pread(from, bytes, size, offset);
 
-    if (fd == lying_fd && n > 0)
+    if (from == lying_fd && n > 0)
         ((uint8_t *)bytes)[n / 2] ^= 1;
     return n;
 }
@@ -266,6 +268,29 @@ static void test_proof(void **state)
     stand_deinit(&stand);
 }
 
+/* A sound backup of the same keyring, under the same passphrase, but not this one: no recipient would
+ * open it. */
+static void test_proof_of_another(void **state)
+{
+    struct backup_request request;
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    struct stand stand;
+    size_t size;
+
+    stand_init(&stand);
+    write_backup(&stand, true, false);
+    bytes = slurp(stand.folder.fd, "backup", &size);
+    spill(stand.folder.fd, "other", 0600, bytes, size);
+    instead_fd = openat(stand.folder.fd, "other", O_RDONLY | O_CLOEXEC);
+    lying_fd = stand.folder.backup_fd;
+    assert_int_equal(ftruncate(stand.folder.backup_fd, 0), 0);
+    request = request_of(&stand, true, true);
+    assert_request_refused(&stand, &request, KEYRING_BACKUP_FAILED);
+    close(instead_fd);
+    instead_fd = lying_fd = -1;
+    stand_deinit(&stand);
+}
+
 /* Sweeps: the file as given, under every key. */
 
 static void put_file(const struct stand *stand, const uint8_t *bytes, size_t size)
@@ -375,7 +400,7 @@ static struct backup_file parsed(const uint8_t *bytes, size_t size)
     return file;
 }
 
-/* Anybody can seal to a public key, and sign as himself: what he made does not pass for the realm's. */
+/* The realm's file under another's signature. */
 static void test_signed_by_another(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
@@ -395,6 +420,30 @@ static void test_signed_by_another(void **state)
     assert_memory_not_equal(facts->signer, keyring_signer(stand.keyring), 32);
     assert_refused(&stand, stand.folder.backup_passphrase, NULL, KEYRING_DAMAGED);
     assert_refused(&stand, NULL, &stand.private_keys[0], KEYRING_DAMAGED);
+    stand_deinit(&stand);
+}
+
+/* Anybody can seal to a public key: a keyring that somebody else made up, under the realm's id. It
+ * opens, but by its signer it is known, and it does not get into a keyring that is there. */
+static void test_made_by_another(void **state)
+{
+    CLEANUP_FREE struct backup_facts *facts = NULL;
+    struct keyring *realm, *found = NULL, *merged = NULL;
+    struct stand stand;
+
+    stand_init(&stand);
+    realm = stand.keyring;
+    assert_int_equal(keyring_new(&stand.keyring), 0);
+    memcpy(stand.keyring->realm, realm->realm, REALM_ID_SIZE);
+    memcpy(stand.keyring->recipients, realm->recipients, sizeof(realm->recipients));
+    stand.keyring->recipient_count = realm->recipient_count;
+    write_backup(&stand, false, true);
+    assert_int_equal(backup_inspect(stand.folder.backup_fd, &facts), KEYRING_DONE);
+    assert_memory_not_equal(facts->signer, keyring_signer(realm), 32);
+    assert_int_equal(open_by(&stand, NULL, &stand.private_keys[0], &found), KEYRING_DONE);
+    assert_int_equal(keyring_merge(realm, found, &merged), KEYRING_KEYS_DIFFER);
+    keyring_free(found);
+    keyring_free(realm);
     stand_deinit(&stand);
 }
 
@@ -469,46 +518,95 @@ static void test_lock_of_another_backup(void **state)
     stand_deinit(&stand);
 }
 
+/* Somebody who can do all: who is a recipient, has the realm's signing key, and seals anew. */
+struct forger {
+    struct stand stand;
+    uint8_t *bytes;
+    size_t size;
+    struct backup_file file;
+    struct key key;         /* of the content */
+    struct secret *content; /* in the plain */
+};
+
+static int forger_open(struct forger *forger)
+{
+    uint8_t associated[BACKUP_LABEL_SIZE + 2048] = BACKUP_LABEL;
+
+    memcpy(associated + BACKUP_LABEL_SIZE, forger->bytes, forger->file.associated_size);
+    return sealed_open(&forger->file.sealed, &forger->key, associated,
+                       BACKUP_LABEL_SIZE + forger->file.associated_size, &forger->content);
+}
+
+static void forger_init(struct forger *forger)
+{
+    struct backup_key owner = { .private_key = &forger->stand.private_keys[0] };
+
+    stand_init(&forger->stand);
+    write_backup(&forger->stand, false, true);
+    forger->bytes = slurp(forger->stand.folder.fd, "backup", &forger->size);
+    forger->file = parsed(forger->bytes, forger->size);
+    assert_int_equal(backup_file_unlock(&forger->file, &owner, &forger->key), KEYRING_DONE);
+    assert_int_equal(forger_open(forger), KEYRING_DONE);
+}
+
+/* The file as changed in the head, with the content as changed. */
+static void forger_put(struct forger *forger)
+{
+    uint8_t associated[BACKUP_LABEL_SIZE + 2048] = BACKUP_LABEL;
+    size_t head = forger->file.associated_size;
+    struct cursor cursor = cursor_writer(forger->bytes + head, forger->size - head);
+
+    memcpy(associated + BACKUP_LABEL_SIZE, forger->bytes, head);
+    sealed_put(&cursor, forger->content, &forger->key, associated, BACKUP_LABEL_SIZE + head);
+    sign(forger->bytes, forger->size, forger->stand.keyring->keys->signing_secret);
+    put_file(&forger->stand, forger->bytes, forger->size);
+}
+
+static void forger_deinit(struct forger *forger)
+{
+    secret_free(forger->content);
+    free(forger->bytes);
+    stand_deinit(&forger->stand);
+}
+
 /* XChaCha20-Poly1305 does not commit to its key: a file could be made that holds one keyring for one
  * recipient and another for the next. So the file commits to the key under its locks; here all but
  * that fits. */
 static void test_commitment(void **state)
 {
-    CLEANUP_FREE uint8_t *bytes = NULL;
-    CLEANUP_SECRET struct secret *content = NULL;
-    uint8_t associated[BACKUP_LABEL_SIZE + 2048] = BACKUP_LABEL;
-    struct backup_file file;
-    struct cursor cursor;
-    struct stand stand;
-    struct key key;
-    size_t size;
+    struct forger forger;
 
-    stand_init(&stand);
-    write_backup(&stand, false, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
-    file = parsed(bytes, size);
-    struct backup_key owner = { .private_key = &stand.private_keys[0] };
+    forger_init(&forger);
+    forger_put(&forger);
+    assert_opens(&forger.stand, NULL, &forger.stand.private_keys[0]);
+    forger.bytes[forger.file.associated_size - 1] ^= 1;
+    forger_put(&forger);
+    assert_refused(&forger.stand, NULL, &forger.stand.private_keys[0], KEYRING_DAMAGED);
+    forger_deinit(&forger);
+}
 
-    assert_int_equal(backup_file_unlock(&file, &owner, &key), KEYRING_DONE);
-    for (unsigned change = 0; change <= 1; change++) {
-        memcpy(associated + BACKUP_LABEL_SIZE, bytes, file.associated_size);
-        assert_int_equal(sealed_open(&file.sealed, &key, associated,
-                                     BACKUP_LABEL_SIZE + file.associated_size, &content),
-                         KEYRING_DONE);
-        bytes[file.associated_size - 1] ^= (uint8_t)change;
-        memcpy(associated + BACKUP_LABEL_SIZE, bytes, file.associated_size);
-        cursor = cursor_writer(bytes + file.associated_size, size - file.associated_size);
-        sealed_put(&cursor, content, &key, associated, BACKUP_LABEL_SIZE + file.associated_size);
-        sign(bytes, size, stand.keyring->keys->signing_secret);
-        put_file(&stand, bytes, size);
-        file = parsed(bytes, size);
-        secret_free(STEAL(content));
-        if (change)
-            assert_refused(&stand, NULL, &stand.private_keys[0], KEYRING_DAMAGED);
-        else
-            assert_opens(&stand, NULL, &stand.private_keys[0]);
+/* What the head says without a key is what the content says: realm, a fingerprint, the signer. */
+static void test_head_that_lies(void **state)
+{
+    struct forger forger;
+
+    forger_init(&forger);
+    struct keyring *keyring = forger.stand.keyring;
+    const uint8_t *const parts[] = { keyring->realm, keyring->signing_public,
+                                     keyring->generations[1].keys->secret };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        uint8_t *place = memmem(forger.content->bytes, forger.content->length, parts[i], 16);
+
+        assert_non_null(place);
+        *place ^= 1;
+        forger_put(&forger);
+        assert_refused(&forger.stand, NULL, &forger.stand.private_keys[0], KEYRING_DAMAGED);
+        *place ^= 1;
     }
-    stand_deinit(&stand);
+    forger_put(&forger);
+    assert_opens(&forger.stand, NULL, &forger.stand.private_keys[0]);
+    forger_deinit(&forger);
 }
 
 /* Costs above the caps are refused before anything is computed or allocated. */
@@ -835,12 +933,15 @@ int main(void)
         cmocka_unit_test(test_requests_refused),
         cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_proof_of_another),
         cmocka_unit_test(test_every_bit_and_length),
         cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_signed_by_another),
+        cmocka_unit_test(test_made_by_another),
         cmocka_unit_test(test_parts_under_a_good_signature),
         cmocka_unit_test(test_lock_of_another_backup),
         cmocka_unit_test(test_commitment),
+        cmocka_unit_test(test_head_that_lies),
         cmocka_unit_test(test_cost_above_cap),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_two_passphrases),
