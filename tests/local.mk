@@ -164,6 +164,7 @@ CLEANFILES += system.xml
 MS_KILLS = 600
 check-kill: stage
 	MS_BUILD=$(abs_builddir) MS_KILLS=$(MS_KILLS) $(PYTEST) -q -s $(SYSTEM_TESTS)/test_kill.py \
+	    $(SYSTEM_TESTS)/test_rotation.py::test_killed_at_every_step \
 	    $(SYSTEM_TESTS)/test_steps.py $(SYSTEM_TESTS)/test_power.py
 
 # Every byte of what a clean stop leaves; `check` leaves most zeros out.

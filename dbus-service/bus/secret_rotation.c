@@ -101,7 +101,7 @@ static int take_options(struct call *call, struct rotate *rotate)
     return r;
 }
 
-/* "backup" and "passphrase" belong together; without both the backup goes to the recipients. */
+/* Without "passphrase" the backup is sealed to the recipients. */
 static int take_descriptors(struct call *call, struct rotation_request *request)
 {
     static const char *const names[] = { "passphrase", "backup", NULL };
@@ -114,17 +114,17 @@ static int take_descriptors(struct call *call, struct rotation_request *request)
         return r;
     passphrase = descriptors_find(call, "passphrase");
     backup = descriptors_find(call, "backup");
-    if (!passphrase != !backup)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                           "descriptors 'backup' and 'passphrase' belong together");
+    if (passphrase && !backup)
+        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
     r = descriptors_receive(call, "backup");
-    if (r != 0 || !backup)
+    if (r != 0)
         return r;
-    if (passphrase->value->length < PASSPHRASE_MIN_BYTES ||
-        passphrase->value->length > PASSPHRASE_MAX_BYTES)
+    if (passphrase && (passphrase->value->length < PASSPHRASE_MIN_BYTES ||
+                       passphrase->value->length > PASSPHRASE_MAX_BYTES))
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "a passphrase has %d to %d bytes",
                            PASSPHRASE_MIN_BYTES, PASSPHRASE_MAX_BYTES);
-    request->backup_fd = backup->fd;
+    if (backup)
+        request->backup_fd = backup->fd;
     return 0;
 }
 

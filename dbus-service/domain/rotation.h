@@ -62,7 +62,7 @@ void rotation_configure(struct rotation *rotation, const struct rotation_setting
 void rotation_realm_changed(struct rotation *rotation);
 
 struct rotation_request {
-    struct secret *passphrase; /* of the backup; moved */
+    struct secret *passphrase; /* of the backup; moved; NULL: it is sealed to the recipients */
     int backup_fd;             /* duplicated */
     const char *hint;          /* borrowed */
     const char *location;      /* borrowed; for display */

@@ -250,6 +250,7 @@ static int store_with_backup(struct backup *backup, struct keyring **keyring)
 static int make_generation(struct backup *backup, struct keyring **keyring)
 {
     const struct backup_request request = {.passphrase = backup->passphrase,
+                                           .to_recipients = !backup->passphrase,
                                            .hint = backup->hint,
                                            .manifest = &backup->manifest};
     const struct keyring_change add = {.add_generation = true};
@@ -322,6 +323,8 @@ static int backup_fill(struct backup *backup, struct rotation_request *request,
     if (!text_is_utf8(request->location, strlen(request->location), TEXT_MAX_BYTES - 1))
         return failure_set(failure, ERROR_INVALID_ARGUMENT, "location is UTF-8 of at most %d bytes",
                            TEXT_MAX_BYTES - 1);
+    if (!request->passphrase && keyring_recipients(backup->realm->keyring) == 0)
+        return failure_set(failure, ERROR_NO_RECIPIENTS, NULL);
     memcpy(backup->hint, request->hint, strlen(request->hint) + 1);
     memcpy(backup->info.location, request->location, strlen(request->location) + 1);
     backup->passphrase = STEAL(request->passphrase);

@@ -346,10 +346,10 @@ def serve(writer, stop, commands, results):
 
 
 class Crew:
-    def __init__(self, seed):
+    def __init__(self, crew):
         self.stop = mmap.mmap(-1, 1)
         self.members = []
-        for writer in writers(seed):
+        for writer in crew:
             (command, to), (result, out) = os.pipe(), os.pipe()
             if os.fork() == 0:
                 for other in self.members:
@@ -430,7 +430,7 @@ def rounds(crew, number, times, chance):
 def main():
     number, times, seed = getattr(signal, 'SIG' + sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     prepare()
-    crew = Crew(seed)
+    crew = Crew(writers(seed))
     begin = time.monotonic()
     killed = rounds(crew, number, times, random.Random(seed))
     crew.tell('end')
