@@ -13,7 +13,7 @@ from conftest import SOURCE
 
 pytestmark = pytest.mark.service
 
-KILLS = int(os.environ.get('MS_KILLS', '24')) // 2
+KILLS = int(os.environ.get('MS_KILLS', '16')) // 2
 SEED = os.environ.get('MS_KILL_SEED') or str(random.SystemRandom().randrange(10**9))
 STEPS = ('backup', 'switch', 'walk', 'proof', 'retire', 'compact')
 
