@@ -63,11 +63,14 @@ int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret
     return refuse(cli, MASTERSECRET_DAMAGED, "the backup is damaged, or cut off");
 }
 
-void backup_file_hex(const uint8_t bytes[16], unsigned group, char ret_text[BACKUP_FILE_TEXT_SIZE])
+void backup_file_hex(const uint8_t *bytes, size_t size, char ret_text[BACKUP_FILE_TEXT_SIZE])
 {
-    for (unsigned i = 0; i < 16; i++) {
-        if (group > 0 && i > 0 && 2 * i % group == 0)
-            *ret_text++ = ' ';
-        ret_text += sprintf(ret_text, "%02x", bytes[i]);
-    }
+    for (size_t i = 0; i < size; i++)
+        sprintf(ret_text + 2 * i, "%02x", bytes[i]);
+}
+
+void backup_file_fingerprint(const uint8_t bytes[16], char ret_text[BACKUP_FILE_TEXT_SIZE])
+{
+    for (size_t i = 0; i < 16; i++)
+        ret_text += sprintf(ret_text, i > 0 && i % 2 == 0 ? " %02x" : "%02x", bytes[i]);
 }

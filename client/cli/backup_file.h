@@ -7,14 +7,14 @@
 #include "client/cli/backup_head.h"
 #include "client/cli/command.h"
 
-enum { BACKUP_FILE_TEXT_SIZE = 2 * 16 + 8 };
+enum { BACKUP_FILE_TEXT_SIZE = 2 * 32 + 1 };
 
 /* Reads and parses. STATUS_DONE; else it has said why, by the error table's exit statuses. The
  * caller frees the head. */
 int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret_head) MUST_CHECK;
 
-/* 16 bytes in hex, in groups of so many digits (0: none). */
-void backup_file_hex(const uint8_t bytes[16], unsigned group,
-                     char ret_text[BACKUP_FILE_TEXT_SIZE]);
+/* At most 32 bytes in hex; a fingerprint, of 16, is in groups of four digits. */
+void backup_file_hex(const uint8_t *bytes, size_t size, char ret_text[BACKUP_FILE_TEXT_SIZE]);
+void backup_file_fingerprint(const uint8_t bytes[16], char ret_text[BACKUP_FILE_TEXT_SIZE]);
 
 #endif

@@ -85,7 +85,8 @@ static int parse_locks(struct cursor *cursor, struct backup_head *head)
     size_t count;
     int r = BACKUP_HEAD_DONE;
 
-    cursor_get_view(cursor, KEY_SIZE);
+    head->is_signed = true;
+    cursor_get_bytes(cursor, head->signer, sizeof(head->signer));
     count = cursor_get_u16(cursor);
     if (count < 1 || count > BACKUP_HEAD_RECIPIENTS_MAX + 1)
         return BACKUP_HEAD_DAMAGED;

@@ -15,6 +15,7 @@
 enum {
     BACKUP_HEAD_REALM_SIZE = 16,
     BACKUP_HEAD_FINGERPRINT_SIZE = 16,
+    BACKUP_HEAD_SIGNER_SIZE = 32,
     BACKUP_HEAD_GENERATIONS_MAX = 1024,
     BACKUP_HEAD_RECIPIENTS_MAX = 64,
 };
@@ -38,6 +39,8 @@ struct backup_head {
         uint32_t number;
         uint8_t fingerprint[BACKUP_HEAD_FINGERPRINT_SIZE];
     } generations[BACKUP_HEAD_GENERATIONS_MAX];
+    bool is_signed; /* format 1 is not */
+    uint8_t signer[BACKUP_HEAD_SIGNER_SIZE]; /* whose signature it says it has */
     bool has_passphrase; /* one opens it */
     size_t recipient_count;
     char recipients[BACKUP_HEAD_RECIPIENTS_MAX][NAME_MAX_BYTES + 1]; /* whose keys open it */

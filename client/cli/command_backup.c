@@ -105,7 +105,7 @@ static json_t *generations_of(const struct backup_head *head)
     for (size_t i = 0; i < head->generation_count; i++) {
         char fingerprint[BACKUP_FILE_TEXT_SIZE];
 
-        backup_file_hex(head->generations[i].fingerprint, 4, fingerprint);
+        backup_file_fingerprint(head->generations[i].fingerprint, fingerprint);
         json_array_append_new(rows, json_pack("{s:I, s:s}", "generation",
                                               (json_int_t)head->generations[i].number,
                                               "fingerprint", fingerprint));
@@ -124,11 +124,13 @@ static json_t *keys_of(const struct backup_head *head)
 
 static json_t *describe(const struct backup_head *head)
 {
-    char realm[BACKUP_FILE_TEXT_SIZE];
+    char realm[BACKUP_FILE_TEXT_SIZE], signer[BACKUP_FILE_TEXT_SIZE] = "";
 
-    backup_file_hex(head->realm, 0, realm);
-    return json_pack("{s:I, s:s, s:I, s:s, s:s, s:b, s:o, s:o}", "format",
-                     (json_int_t)head->format, "realm", realm, "created",
+    backup_file_hex(head->realm, sizeof(head->realm), realm);
+    if (head->is_signed)
+        backup_file_hex(head->signer, sizeof(head->signer), signer);
+    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:s, s:b, s:o, s:o}", "format",
+                     (json_int_t)head->format, "realm", realm, "signer", signer, "created",
                      (json_int_t)head->created_usec, "host", head->host, "hint", head->hint,
                      "passphrase", head->has_passphrase, "recipients", keys_of(head),
                      "generations", generations_of(head));
@@ -138,7 +140,8 @@ int command_backup_inspect(struct cli *cli)
 {
     static const struct column lines[] = {
         { "format", "format" },     { "realm", "realm" },
-        { "created", "created" },   { "host", "host" },
+        { "signer", "signer" },     { "created", "created" },
+        { "host", "host" },
         { "hint", "hint" },         { "passphrase opens it", "passphrase" },
         { "recipients", "recipients" }, { NULL, NULL },
     };

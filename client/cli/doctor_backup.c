@@ -25,7 +25,7 @@ static bool is_unchanged(const struct doctor *doctor, int fd)
 
     if (file_hash(fd, hash) < 0)
         return false;
-    backup_file_hex(hash, 0, found);
+    backup_file_hex(hash, 16, found);
     return !wanted[0] || strcmp(found, wanted) == 0;
 }
 

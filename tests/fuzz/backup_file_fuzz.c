@@ -48,6 +48,8 @@ static void compare(const struct backup_head *head, const struct backup_file *fi
     want(head->format == file->format && head->created_usec == file->created_usec);
     want(memcmp(head->realm, file->realm, sizeof(head->realm)) == 0);
     want(head->generation_count == file->generation_count);
+    want(head->is_signed == (file->signer != NULL));
+    want(!head->is_signed || memcmp(head->signer, file->signer, sizeof(head->signer)) == 0);
     want(head->recipient_count == recipients);
     want(head->has_passphrase == (recipients < file->lock_count));
 }

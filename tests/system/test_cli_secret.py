@@ -71,6 +71,7 @@ def test_inspect(shared_world):
     status = read_json(shared_world, 'status')
     assert facts['realm'] == status['realm'] and facts['passphrase'] is True
     assert [row['fingerprint'] for row in facts['generations']] == [status['fingerprint']]
+    assert re.fullmatch('[0-9a-f]{64}', facts['signer'])
     assert facts['recipients'] == [] and facts['host'] == 'world'
     assert status['realm'] in cli(shared_world, 'secret', 'backup', 'inspect', path).stdout
     with open(shared_world.path(path), 'rb') as file:
