@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FIRST_SLOT_ID 1
-
 int keys_init(void)
 {
     return sodium_init() < 0 ? -EIO : 0;

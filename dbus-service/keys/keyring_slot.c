@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Reading */
 
@@ -169,18 +171,20 @@ static int make_slot(const struct keyring *keyring, const struct slot_request *r
                : wrap(keyring, request->kind, id, &request->sources, ret_slot);
 }
 
-/* Puts it at the end. */
-static int append(const struct keyring *keyring, const struct slot_request *request,
-                  struct keyring_file *file)
+/* With its key material, where this kind makes that itself. What was made stays once the slot may be
+ * in the file: a keyring in its place whose folder could not be synced is in its place. */
+static int create_slot(const struct keyring *keyring, const struct slot_request *request,
+                       uint32_t id, struct slot *ret_slot)
 {
-    uint32_t id;
-    int r = next_id(file, &id);
+    bool created = false;
+    int r = KEYRING_DONE;
 
-    if (r != KEYRING_DONE || file->slot_count == SLOTS_MAX)
-        return KEYRING_FULL;
-    r = make_slot(keyring, request, id, &file->slots[file->slot_count]);
+    if (request->kind != SLOT_SHARES)
+        r = slot_source_create(request->kind, &request->sources, &created);
     if (r == KEYRING_DONE)
-        file->slot_count++;
+        r = make_slot(keyring, request, id, ret_slot);
+    if (r != KEYRING_DONE && created)
+        slot_source_remove(request->kind, &request->sources);
     return r;
 }
 
@@ -197,33 +201,26 @@ static int add(int folder_fd, const struct keyring *keyring, const struct slot_r
     int r = load_own(folder_fd, keyring, &bytes, &file);
 
     if (r == KEYRING_DONE)
-        r = append(keyring, request, &file);
+        r = next_id(&file, ret_id);
+    if (r == KEYRING_DONE && file.slot_count == SLOTS_MAX)
+        r = KEYRING_FULL;
     if (r == KEYRING_DONE)
-        r = save(folder_fd, &file);
-    if (r == KEYRING_DONE)
-        *ret_id = last_id(&file);
-    return r;
-}
-
-static int create_source(const struct slot_request *request, bool *ret_created)
-{
-    *ret_created = false;
-    return request->kind == SLOT_SHARES
-               ? KEYRING_DONE
-               : slot_source_create(request->kind, &request->sources, ret_created);
+        r = create_slot(keyring, request, *ret_id, &file.slots[file.slot_count]);
+    if (r != KEYRING_DONE)
+        return r;
+    file.slot_count++;
+    return save(folder_fd, &file);
 }
 
 int keyring_slot_add(int folder_fd, const struct keyring *keyring,
                      const struct slot_request *request, uint32_t *ret_id)
 {
-    bool created;
-    int r = create_source(request, &created);
+    uint32_t id = 0;
+    int r = wipe_unless_done(request, add(folder_fd, keyring, request, &id));
 
     if (r == KEYRING_DONE)
-        r = add(folder_fd, keyring, request, ret_id);
-    if (r != KEYRING_DONE && created)
-        slot_source_remove(request->kind, &request->sources);
-    return wipe_unless_done(request, r);
+        *ret_id = id;
+    return r;
 }
 
 /* Without the slots for the key file that come before the last one, which is the new one's. */
@@ -240,9 +237,13 @@ static int save_one_keyfile(int folder_fd, struct keyring_file *file)
 static int replace_keyfile(int folder_fd, const struct keyring *keyring, const char *path,
                            const char *next, struct keyring_file *file)
 {
-    struct slot_request request = { .kind = SLOT_KEYFILE, .sources = { .keyfile = next } };
-    int r = append(keyring, &request, file);
+    struct slot_sources sources = { .keyfile = next };
+    uint32_t id;
+    int r = next_id(file, &id);
 
+    if (r != KEYRING_DONE || file->slot_count == SLOTS_MAX)
+        return KEYRING_FULL;
+    r = wrap(keyring, SLOT_KEYFILE, id, &sources, &file->slots[file->slot_count++]);
     if (r == KEYRING_DONE)
         r = save(folder_fd, file);
     if (r == KEYRING_DONE)
@@ -273,17 +274,14 @@ static int replace(int folder_fd, const struct keyring *keyring, size_t at,
                    const struct slot_request *request, struct keyring_file *file)
 {
     struct slot slot;
-    bool created; /* never: a key file is replaced by other means */
     uint32_t id;
     int r;
 
     if (request->kind == SLOT_KEYFILE)
         return replace_with_keyfile(folder_fd, keyring, request->sources.keyfile, file);
-    r = create_source(request, &created);
+    r = next_id(file, &id);
     if (r == KEYRING_DONE)
-        r = next_id(file, &id);
-    if (r == KEYRING_DONE)
-        r = make_slot(keyring, request, id, &slot);
+        r = create_slot(keyring, request, id, &slot);
     if (r != KEYRING_DONE)
         return r;
     take_out(file, at);
@@ -355,4 +353,39 @@ int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
     at = find(&file, id);
     return at == SIZE_MAX ? KEYRING_SLOT_NOT_FOUND
                           : check_opens(&file.slots[at], sources, keyring);
+}
+
+/* Restoring */
+
+int keyring_keep_aside(int folder_fd, char ret_name[NAME_MAX + 1])
+{
+    uint64_t now = keyring_now_usec();
+    time_t seconds = (time_t)(now / 1000000);
+    char text[sizeof("20260101T000000")];
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y%m%dT%H%M%S", &tm);
+    snprintf(ret_name, NAME_MAX + 1, KEYRING_ASIDE "%s.%06uZ", text, (unsigned)(now % 1000000));
+    if (linkat(folder_fd, KEYRING_FILE, folder_fd, ret_name, 0) < 0)
+        return errno == ENOENT ? KEYRING_ABSENT : -errno;
+    return fsync(folder_fd) < 0 ? -errno : KEYRING_DONE;
+}
+
+static int install(int folder_fd, const struct keyring *keyring, const struct slot_request *request)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct slot slot;
+    int r = create_slot(keyring, request, FIRST_SLOT_ID, &slot);
+
+    if (r == KEYRING_DONE)
+        r = keyring_file_seal(keyring, &slot, 1, &bytes);
+    return r == KEYRING_DONE ? keyring_file_save(folder_fd, bytes) : r;
+}
+
+int keyring_install(int folder_fd, struct keyring *keyring, const struct slot_request *request)
+{
+    random_bytes(keyring->keys->root, sizeof(keyring->keys->root));
+    keyring->opened_by = FIRST_SLOT_ID;
+    return wipe_unless_done(request, install(folder_fd, keyring, request));
 }

@@ -13,6 +13,8 @@
 #include "dbus-service/keys/keyring.h"
 #include "dbus-service/keys/shares.h"
 
+#include <limits.h>
+
 struct slot_info {
     uint32_t id;
     unsigned kind; /* enum slot_kind, or one of a newer version: slot_kind_name() gives NULL */
@@ -60,5 +62,16 @@ int keyring_share_check(int folder_fd, const struct share *share) MUST_CHECK;
 
 /* The content anew, under the same root key; the slots stay. KEYRING_DONE and the above. */
 int keyring_store(int folder_fd, const struct keyring *keyring) MUST_CHECK;
+
+/* For a restore. The file gets a second name, durably, which no later change of the keyring touches:
+ * KEYRING_ASIDE and the time. KEYRING_DONE, KEYRING_ABSENT, -errno. */
+#define KEYRING_ASIDE "keyring.aside-"
+int keyring_keep_aside(int folder_fd, char ret_name[NAME_MAX + 1]) MUST_CHECK;
+
+/* For a restore where no keyring is open. SLOW for a passphrase. A keyring that was made of a backup
+ * gets a fresh root key and one slot, 1, and takes the place of the file that may be there, whoever's
+ * it is. A key file that is there serves. KEYRING_DONE and as keyring_slot_add(). */
+int keyring_install(int folder_fd, struct keyring *keyring,
+                    const struct slot_request *request) MUST_CHECK;
 
 #endif

@@ -18,6 +18,7 @@
 #define SLOT_SIZE (SLOT_HEAD_SIZE + SLOT_NONCE_SIZE + SLOT_WRAPPED_SIZE)
 #define SLOT_CONTEXT "msslot01" /* of every subkey of key material */
 
+#define FIRST_SLOT_ID 1 /* where there is no other */
 #define SLOT_BLOCK_MAX 4096 /* of a kind that is yet to come */
 
 struct slot {

@@ -677,6 +677,58 @@ static void test_an_older_copy_and_its_key_open_the_present_keyring(void **state
     stand_deinit(&stand);
 }
 
+/* A backup's content, as another machine gets it: without a root key. */
+static struct keyring *content_of(const struct keyring *keyring)
+{
+    CLEANUP_SECRET struct secret *content = NULL;
+    struct keyring *copy = NULL;
+
+    assert_int_equal(keyring_format(keyring, &content), 0);
+    assert_int_equal(keyring_parse(content, &copy), KEYRING_DONE);
+    return copy;
+}
+
+/* On an empty machine, and over a keyring that nothing opens, which is kept aside. */
+static void test_installing(void **state)
+{
+    static const uint8_t zero[KEY_SIZE];
+    struct stand stand, other;
+    struct slot_request request;
+    char name[NAME_MAX + 1], second[NAME_MAX + 1];
+
+    stand_init(&stand);
+    stand_init(&other);
+    keyring_free(other.keyring);
+    other.keyring = content_of(stand.keyring);
+    CLEANUP_SECRET struct secret *before = file_of(&other);
+
+    assert_int_equal(keyring_keep_aside(other.folder.fd, name), KEYRING_DONE);
+    assert_int_equal(keyring_keep_aside(other.folder.fd, second), KEYRING_DONE);
+    assert_string_not_equal(name, second);
+    assert_memory_equal(name, KEYRING_ASIDE, strlen(KEYRING_ASIDE));
+    request = request_of(&other, SLOT_PASSPHRASE);
+    request.sources.passphrase = NULL;
+    assert_int_equal(keyring_install(other.folder.fd, other.keyring, &request), KEYRING_NO_SLOT);
+    assert_file_is(&other, before);
+    request = request_of(&other, SLOT_KEYFILE);
+    assert_int_equal(keyring_install(other.folder.fd, other.keyring, &request), KEYRING_DONE);
+    assert_int_equal(opens(&other, SLOT_KEYFILE), 1);
+    assert_memory_not_equal(other.keyring->keys->root, stand.keyring->keys->root, KEY_SIZE);
+    assert_memory_not_equal(other.keyring->keys->root, zero, KEY_SIZE);
+    add_all(&other);
+    spill(other.folder.fd, "credential", 0400, "a credential, lost and made anew later", 38);
+    assert_int_equal(renameat(other.folder.fd, name, other.folder.fd, KEYRING_FILE), 0);
+    assert_file_is(&other, before);
+    unlinkat(other.folder.fd, KEYRING_FILE, 0);
+    assert_int_equal(keyring_keep_aside(other.folder.fd, name), KEYRING_ABSENT);
+    request = request_of(&other, SLOT_SHARES);
+    assert_int_equal(keyring_install(other.folder.fd, other.keyring, &request), KEYRING_DONE);
+    assert_int_equal(opens(&other, SLOT_SHARES), 1);
+    assert_int_equal(slot_count(&other), 1);
+    stand_deinit(&other);
+    stand_deinit(&stand);
+}
+
 static void *add_shares(void *userdata)
 {
     add(userdata, SLOT_SHARES);
@@ -747,6 +799,7 @@ int main(void)
         cmocka_unit_test(test_a_slot_of_another_keyring_stops_no_other),
         cmocka_unit_test(test_the_file_of_another_keyring),
         cmocka_unit_test(test_storing),
+        cmocka_unit_test(test_installing),
         cmocka_unit_test(test_an_older_copy_and_its_key_open_the_present_keyring),
         cmocka_unit_test(test_nothing_is_left_behind),
     };
