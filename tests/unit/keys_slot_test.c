@@ -765,6 +765,8 @@ static void test_nothing_is_left_behind(void **state)
     struct key secret;
     size_t size;
 
+    if (!STACK_TELLS)
+        skip();
     stand_init(&stand);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         uint8_t *stack = stack_run(calls[i].function, &stand);
