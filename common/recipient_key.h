@@ -43,7 +43,7 @@ void recipient_public_format(const uint8_t public_key[RECIPIENT_KEY_SIZE],
 void recipient_private_format(const uint8_t private_key[RECIPIENT_KEY_SIZE],
                               char ret_text[RECIPIENT_PRIVATE_TEXT_SIZE]);
 
-/* Blanks, "-" and case do not matter. enum recipient_key_outcome; the key is written on DONE only. */
+/* Blanks, "-" and case do not matter. enum recipient_key_outcome; a key is written on DONE only. */
 int recipient_public_parse(const char *text, size_t length,
                            uint8_t ret_public[RECIPIENT_KEY_SIZE]) MUST_CHECK;
 int recipient_private_parse(const char *text, size_t length,

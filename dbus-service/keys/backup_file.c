@@ -37,7 +37,7 @@ static void parse_names(struct cursor *cursor, struct backup_file *file)
         cursor_get_view(cursor, file->generation_count * (size_t)BACKUP_GENERATION_SIZE);
 }
 
-/* Format 1: the passphrase's parameters stand in the head, and the content is under its material. */
+/* Format 1: the passphrase's parameters stand in the head, the content is under its material. */
 static int parse_passphrase(struct cursor *cursor, struct backup_file *file)
 {
     struct backup_lock *lock = &file->locks[0];

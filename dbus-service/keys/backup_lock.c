@@ -43,8 +43,9 @@ static void parse_recipient(struct cursor *cursor, struct backup_lock *lock)
 
 int backup_lock_parse(struct cursor *cursor, struct backup_lock *ret_lock)
 {
-    *ret_lock = (struct backup_lock){ .bytes = cursor->bytes };
-    ret_lock->kind = (enum backup_lock_kind)cursor_get_u8(cursor);
+    unsigned kind = cursor_get_u8(cursor);
+
+    *ret_lock = (struct backup_lock){ .kind = (enum backup_lock_kind)kind, .bytes = cursor->bytes };
     if (ret_lock->kind == BACKUP_LOCK_PASSPHRASE)
         parse_passphrase(cursor, ret_lock);
     else if (ret_lock->kind == BACKUP_LOCK_RECIPIENT)

@@ -19,9 +19,10 @@
 #define CONTENT_RECIPIENT_SIZE (KEY_SIZE + 8 + 4) /* and the name */
 #define CONTENT_ROTATION_SIZE (8 + 4 + 4 + 8 + 8 + 8 + 1 + 4 + 1 + 4)
 
-_Static_assert(CONTENT_FIXED_SIZE + SIGNING_SECRET_SIZE + sizeof((struct backup_info *)0)->location +
-                       GENERATIONS_MAX * CONTENT_GENERATION_SIZE +
-                       2 + RECIPIENTS_MAX * (CONTENT_RECIPIENT_SIZE + NAME_MAX_BYTES) +
+_Static_assert(CONTENT_FIXED_SIZE + SIGNING_SECRET_SIZE +
+                       sizeof(((struct backup_info *)0)->location) +
+                       GENERATIONS_MAX * CONTENT_GENERATION_SIZE + 2 +
+                       RECIPIENTS_MAX * (CONTENT_RECIPIENT_SIZE + NAME_MAX_BYTES) +
                        CONTENT_ROTATION_SIZE <=
                    KEYRING_CONTENT_MAX,
                "the largest content fits");

@@ -168,7 +168,8 @@ static void assert_request_refused(const struct stand *stand, const struct backu
     struct backup_info info;
     struct stat status;
 
-    assert_int_equal(backup_write(stand->folder.backup_fd, stand->keyring, request, &info), outcome);
+    assert_int_equal(backup_write(stand->folder.backup_fd, stand->keyring, request, &info),
+                     outcome);
     assert_int_equal(fstat(stand->folder.backup_fd, &status), 0);
     assert_int_equal(status.st_size, 0);
 }
@@ -268,8 +269,8 @@ static void test_proof(void **state)
     stand_deinit(&stand);
 }
 
-/* A sound backup of the same keyring, under the same passphrase, but not this one: no recipient would
- * open it. */
+/* A sound backup of the same keyring, under the same passphrase, but not this one: no recipient
+ * would open it. */
 static void test_proof_of_another(void **state)
 {
     struct backup_request request;
@@ -447,7 +448,7 @@ static void test_made_by_another(void **state)
     stand_deinit(&stand);
 }
 
-/* One byte of each part, under a good signature: what is not signed for is caught by what is below. */
+/* One byte of each part, under a good signature: it is caught by what is below. */
 static void test_parts_under_a_good_signature(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
@@ -569,9 +570,9 @@ static void forger_deinit(struct forger *forger)
     stand_deinit(&forger->stand);
 }
 
-/* XChaCha20-Poly1305 does not commit to its key: a file could be made that holds one keyring for one
- * recipient and another for the next. So the file commits to the key under its locks; here all but
- * that fits. */
+/* XChaCha20-Poly1305 does not commit to its key: a file could be made that holds one keyring for
+ * one recipient and another for the next. So the file commits to the key under its locks; here all
+ * but that fits. */
 static void test_commitment(void **state)
 {
     struct forger forger;
@@ -646,7 +647,7 @@ static void test_rules(void **state)
     CLEANUP_FREE uint8_t *bytes = NULL;
     struct backup_file file;
     struct stand stand;
-    size_t size, kind, name, count;
+    size_t size, generations, kind, name, count;
 
     stand_init(&stand);
     write_backup(&stand, true, true);
@@ -655,14 +656,15 @@ static void test_rules(void **state)
     kind = (size_t)(file.locks[1].bytes - bytes);
     name = kind + 1 + 32 + 4;
     count = (size_t)(file.signer - bytes) + 32;
+    generations = (size_t)(file.generations - bytes);
     const struct {
         size_t offset;
         uint8_t value;
     } rules[] = {
-        { kind, 0 },         { kind, 1 },        { kind, 3 },      { name, '\n' },   { name, 0 },
-        { name, 0xff },      { name - 4, 10 },   { count, 0 },     { count, 2 },     { count, 4 },
-        { count, 66 },       { count + 1, 1 },   { kind - 4, 0 },  { kind - 2, 1 },
-        { (size_t)(file.generations - bytes) - 2, 0 }, { (size_t)(file.generations - bytes) - 1, 9 },
+        { kind, 0 },    { kind, 1 },       { kind, 3 },     { kind - 4, 0 }, { kind - 2, 1 },
+        { name, '\n' }, { name, 0 },       { name, 0xff },  { name - 4, 10 }, { count, 0 },
+        { count, 2 },   { count, 4 },      { count, 66 },   { count + 1, 1 },
+        { generations - 2, 0 },            { generations - 1, 9 },
     };
 
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -728,7 +730,7 @@ static void test_manifest(void **state)
     assert_int_equal(backup_manifest_parse(&cursor, &found), KEYRING_DAMAGED);
 }
 
-/* Nothing that is sealed stands in the file in the plain, and nothing repeats from one to the next. */
+/* Nothing that is sealed stands in the file in the plain, and nothing repeats in the next one. */
 static void test_nothing_in_the_plain(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
