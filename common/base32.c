@@ -8,7 +8,9 @@
 /* -1 when low <= value <= high, else 0; for small numbers. */
 static int within(int value, int low, int high)
 {
-    return ~((value - low) | (high - value)) >> 31;
+    unsigned outside = ((unsigned)(value - low) | (unsigned)(high - value)) >> 31;
+
+    return (int)outside - 1;
 }
 
 /* 0..25 are letters, 26..31 the digits 2..7. */

@@ -16,9 +16,8 @@
 #define BODY_SIZE (1 + RECIPIENT_KEY_SIZE + CHECK_SIZE)
 
 _Static_assert(BASE32_LENGTH(BODY_SIZE) == RECIPIENT_KEY_LETTERS, "letters of a key");
-_Static_assert(RECIPIENT_KEY_SIZE == crypto_box_PUBLICKEYBYTES &&
-                   RECIPIENT_KEY_SIZE == crypto_box_SECRETKEYBYTES,
-               "X25519");
+_Static_assert(RECIPIENT_KEY_SIZE == crypto_box_PUBLICKEYBYTES, "X25519");
+_Static_assert(RECIPIENT_KEY_SIZE == crypto_box_SECRETKEYBYTES, "X25519");
 
 struct body {
     uint8_t bytes[BODY_SIZE];
