@@ -270,33 +270,11 @@ static int steer(struct cli *cli)
     return r == STATUS_DONE && given(cli, OPTION_WAIT) ? wait_for_end(cli) : r;
 }
 
-/* Is one under way? --wait and --throttle alone then are for it. */
-static int is_under_way(struct cli *cli, bool *ret_under_way)
-{
-    CLEANUP_JSON json_t *rotation = NULL;
-    enum mastersecret_error error = read_rotation(cli, &rotation);
-
-    if (error != MASTERSECRET_OK)
-        return output_failure(cli, error);
-    *ret_under_way = !has_ended(rotation);
-    return STATUS_DONE;
-}
-
 int command_rotate(struct cli *cli)
 {
-    bool under_way = false;
-    int r = STATUS_DONE;
-
     if (given(cli, OPTION_PAUSE) && given(cli, OPTION_RESUME))
         return output_usage("--pause and --resume exclude each other");
     if (given(cli, OPTION_PAUSE) || given(cli, OPTION_RESUME))
         return steer(cli);
-    if (given(cli, OPTION_IF_DUE))
-        return begin_if_due(cli);
-    if ((given(cli, OPTION_WAIT) || given(cli, OPTION_THROTTLE)) &&
-        !given(cli, OPTION_NEW_BACKUP) && !given(cli, OPTION_AGAIN) && !given(cli, OPTION_DRY_RUN))
-        r = is_under_way(cli, &under_way);
-    if (r != STATUS_DONE)
-        return r;
-    return under_way ? steer(cli) : begin(cli);
+    return given(cli, OPTION_IF_DUE) ? begin_if_due(cli) : begin(cli);
 }

@@ -43,7 +43,8 @@ const struct command commands[] = {
       command_rotate, NULL,
       "A backup with the new generation comes first: into --backup FILE, or without it to the\n"
       "recipients, into the configured directory. Lookups and changes go on meanwhile.\n"
-      "--throttle alone, --pause, --resume and --wait act on the rotation under way." },
+      "--pause and --resume, the latter with --throttle and --wait, are for the one under way;\n"
+      "--resume also tries again after a failure." },
     { "secret", "restore", "FILE", 1, 1,
       OPTION_BIT(DRY_RUN) | OPTION_BIT(ACCEPT_LOSS) | OPTION_BIT(ACCEPT_ROLLBACK) |
           OPTION_BIT(NEW_SLOT) | OPTION_BIT(PRIVATE_KEY) | PASSPHRASE | JSON,

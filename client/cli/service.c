@@ -100,7 +100,8 @@ static bool append_struct(DBusMessageIter *to, DBusSignatureIter *type, const js
            dbus_message_iter_close_container(to, &members);
 }
 
-/* The types that the interface has within a{sv}. An object with one member names its own: {"u": 5}. */
+/* The types that the interface has within a{sv}. An object with one member names its own:
+ * {"u": 5}. */
 static const char *variant_signature(const json_t *value)
 {
     if (json_is_object(value))
