@@ -12,7 +12,7 @@
     static_assert((int)MASTERSECRET_##id == (int)ERROR_##id, "not the number of the error table");
 ERROR_TABLE(X)
 #undef X
-static_assert((int)MASTERSECRET_NOT_EMPTY + 1 == (int)ERROR_COUNT_, "an error is missing");
+static_assert((int)MASTERSECRET_NO_BACKUP_DIRECTORY + 1 == (int)ERROR_COUNT_, "an error is missing");
 
 const char *mastersecret_strerror(enum mastersecret_error error)
 {

@@ -78,6 +78,8 @@ enum mastersecret_error {
     MASTERSECRET_RECORDS_UNREADABLE = 45,
     MASTERSECRET_ROTATION_RUNNING = 46,
     MASTERSECRET_NOT_EMPTY = 47,
+    MASTERSECRET_BACKUP_DUE = 48,
+    MASTERSECRET_NO_BACKUP_DIRECTORY = 49,
 };
 
 /* What an error means, and what to do about it; never NULL. */

@@ -132,7 +132,11 @@ enum {
     X(ROTATION_RUNNING, "RotationRunning", 6, "a rotation is under way",                           \
       "wait for its end; see: mastersecret status")                                                \
     X(NOT_EMPTY, "NotEmpty", 5, "the service holds records already",                               \
-      "import into an empty state folder")
+      "import into an empty state folder")                                                         \
+    X(BACKUP_DUE, "BackupDue", 6, "a backup of the master secret is due",                          \
+      "run: mastersecret secret backup create FILE")                                               \
+    X(NO_BACKUP_DIRECTORY, "NoBackupDirectory", 6, "no backup directory is configured",            \
+      "set backup-directory in mastersecretd.conf(5) and reload")
 
 enum error_code {
     ERROR_NONE = 0,

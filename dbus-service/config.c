@@ -46,6 +46,8 @@ static const struct key keys[] = {
     { { "service", "anchor", "" }, parse_path, AT(anchor), 0, 0 },
     { { "service", "keyfile", "" }, parse_path, AT(keyfile), 0, 0 },
     { { "service", "name-cache", "60" }, parse_number, AT(name_cache), 1, 3600 },
+    { { "secret", "backup-directory", "" }, parse_path, AT(backup_directory), 0, 0 },
+    { { "secret", "backup-max-age", "40d" }, parse_duration, AT(backup_max_age), 1, 36500u * DAY },
     { { "secret", "rotate-after", "" }, parse_duration, AT(rotate_after), 1, 36500u * DAY },
     { { "secret", "keep-retired", "0d" }, parse_duration, AT(keep_retired), 0, 36500u * DAY },
     { { "secret", "rotation-rate", "20000" }, parse_number, AT(rotation_rate), 0, 10000000 },
@@ -346,6 +348,7 @@ void config_free(struct config *config)
     list_clear(&config->affiliate_administrators);
     free(config->anchor);
     free(config->keyfile);
+    free(config->backup_directory);
     free(config);
 }
 

@@ -26,6 +26,8 @@ struct config {
     char *anchor;  /* absolute; "" = the default place */
     char *keyfile; /* the same */
     unsigned name_cache; /* seconds */
+    char *backup_directory; /* absolute; "" = none */
+    unsigned backup_max_age; /* seconds; 0 = no age is too old */
     unsigned rotate_after;  /* seconds; 0 = never */
     unsigned keep_retired;  /* seconds */
     unsigned rotation_rate; /* records per second; 0 = as fast as it goes */

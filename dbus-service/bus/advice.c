@@ -2,26 +2,20 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/bus/advice.h"
 
+#include "dbus-service/domain/backup_watch.h"
+
 #include <string.h>
-
-static void advise_backup(const struct keyring *keyring, struct writer *writer)
-{
-    struct backup_info info;
-
-    keyring_backup_info(keyring, &info);
-    if (info.time_usec == 0)
-        writer_string(writer, "No backup of the master secret has been proven: make one.");
-    else if (info.generation < keyring_active_generation(keyring))
-        writer_string(writer, "The backup does not hold the newest generation: make a new one.");
-}
 
 static void advise_keys(const struct service *service, struct writer *writer)
 {
     const struct keyring *keyring = realm_keyring(service->realm);
 
+    const char *backup = backup_watch_due(service->backup_watch);
+
     if (!keyring)
         return;
-    advise_backup(keyring, writer);
+    if (backup)
+        writer_string(writer, backup);
     if (strcmp(realm_slot_used(service->realm), "keyfile") == 0)
         writer_string(writer, "The key file protects nothing against whoever reads this disk: "
                               "prefer a credential or passphrase slot.");

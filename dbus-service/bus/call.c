@@ -5,6 +5,7 @@
 #include "dbus-service/bus/polkit.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 
 /* How long a call waits for the keyring to be opened at start. */
@@ -660,8 +661,15 @@ static void audit(struct call *call)
         .application = call->audit_application,
         .user = call->audit_user,
         .by_agent = call->method && call->method->subject == SUBJECT_USER && !call->own,
-        .detail = call->polkit == POLKIT_YES ? "authorised by polkit" : NULL,
+        .detail = call->audit_detail,
     };
+    char both[400];
+
+    if (call->polkit == POLKIT_YES) {
+        (void)snprintf(both, sizeof(both), "%s%sauthorised by polkit",
+                       event.detail ? event.detail : "", event.detail ? "; " : "");
+        event.detail = both;
+    }
 
     if (!call->method || !call->method->audit)
         return;
@@ -696,7 +704,21 @@ static void call_free(struct call *call)
     free(call->object_name);
     free(call->audit_application);
     free(call->audit_user);
+    free(call->audit_detail);
+    if (call->extra)
+        call->extra_free(call->extra);
     call_spare(call);
+}
+
+void call_detail(struct call *call, const char *format, ...)
+{
+    va_list arguments;
+
+    free(STEAL(call->audit_detail));
+    va_start(arguments, format);
+    if (vasprintf(&call->audit_detail, format, arguments) < 0)
+        call->audit_detail = NULL;
+    va_end(arguments);
 }
 
 /* A reply that cannot even be made leaves the caller to his time-out. The audit comes after it, in the same

@@ -43,6 +43,8 @@ struct call {
     enum polkit_answer polkit;
     DBusPendingCall *polkit_pending;
     struct descriptors descriptors;
+    void *extra;       /* the handler's, freed with the call by extra_free */
+    void (*extra_free)(void *extra);
     struct failure failure;
     const char *error_name; /* instead of the failure's own */
 
@@ -57,6 +59,7 @@ struct call {
     /* For the audit; owned. */
     char *audit_application;
     char *audit_user;
+    char *audit_detail;
 
     struct call *next;
     struct call *previous;
@@ -84,6 +87,9 @@ void calls_drop_peer(struct service *service, const struct peer *peer);
 struct writer call_writer(const struct call *call);
 /* Answers, audits and frees. `reply` is taken over; NULL = out of memory. */
 void call_reply(struct call *call, DBusMessage *reply);
+/* What the audit is to say beside the method; never a secret. A line without it for want of memory. */
+void call_detail(struct call *call, const char *format, ...)
+    __attribute__((__format__(__printf__, 2, 3)));
 /* An empty reply. */
 void call_reply_done(struct call *call);
 /* The error of the failure, or of a negative errno. */

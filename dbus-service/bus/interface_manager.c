@@ -5,6 +5,7 @@
 
 #include "dbus-service/bus/advice.h"
 #include "dbus-service/bus/call.h"
+#include "dbus-service/domain/backup_watch.h"
 
 #include <string.h>
 
@@ -103,7 +104,8 @@ static void get_started(const struct property_source *source, struct writer *wri
 
 static void get_slots(const struct property_source *source, struct writer *writer)
 {
-    static const enum slot_kind kinds[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE };
+    static const enum slot_kind kinds[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE,
+                                            SLOT_SHARES };
     unsigned mask = 0;
 
     if (keyring_slots(source->service->folder_fd, &mask) != KEYRING_DONE)
@@ -163,6 +165,13 @@ static void get_backup_location(const struct property_source *source, struct wri
     writer_string(writer, info.location);
 }
 
+static void get_backup_due(const struct property_source *source, struct writer *writer)
+{
+    const char *due = backup_watch_due(source->service->backup_watch);
+
+    writer_string(writer, due ? due : "");
+}
+
 static void get_advice(const struct property_source *source, struct writer *writer)
 {
     writer_open(writer, DBUS_TYPE_ARRAY, "s");
@@ -204,6 +213,7 @@ static const struct property properties[] = {
     { "BackupTime", "t", OPERATION_READ_STATUS, "false", get_backup_time },
     { "BackupGeneration", "u", OPERATION_READ_STATUS, "false", get_backup_generation },
     { "BackupLocation", "s", OPERATION_READ_STATUS, "false", get_backup_location },
+    { "BackupDue", "s", OPERATION_READ_STATUS, "false", get_backup_due },
     { "Advice", "as", OPERATION_READ_STATUS, "false", get_advice },
 };
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* org.mastersecret1.Secret: the master secret itself. */
 #include "dbus-service/bus/advice.h"
-#include "dbus-service/bus/call.h"
+#include "dbus-service/bus/secret.h"
 #include "dbus-service/bus/secret_rotation.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static void on_generated(void *userdata, const struct failure *failure)
     call_reply(call, writer_take(&writer));
 }
 
-static int check_passphrase(struct call *call, const struct descriptor *passphrase)
+int secret_check_passphrase(struct call *call, const struct descriptor *passphrase)
 {
     size_t length = passphrase->value->length;
 
@@ -100,9 +100,9 @@ static int handle_generate(struct call *call)
         return r;
     passphrase = descriptors_find(call, "passphrase");
     slot_passphrase = descriptors_find(call, "slot-passphrase");
-    r = check_passphrase(call, passphrase);
+    r = secret_check_passphrase(call, passphrase);
     if (r == 0 && slot_passphrase)
-        r = check_passphrase(call, slot_passphrase);
+        r = secret_check_passphrase(call, slot_passphrase);
     if (r != 0)
         return r;
     request.backup_passphrase = STEAL(passphrase->value);
@@ -118,6 +118,16 @@ static int handle_seal(struct call *call)
     return realm_seal(call->service->realm, call_on_done, call, &call->failure);
 }
 
+static void on_unsealed(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+    const char *slot = realm_slot_used(call->service->realm);
+
+    if (failure->code == ERROR_NONE && *slot)
+        call_detail(call, "slot %s", slot);
+    call_on_done(call, failure);
+}
+
 static int handle_unseal(struct call *call)
 {
     static const char *const names[] = { "passphrase", NULL };
@@ -131,12 +141,12 @@ static int handle_unseal(struct call *call)
     if (r != 0)
         return r;
     passphrase = descriptors_find(call, "passphrase");
-    r = passphrase ? check_passphrase(call, passphrase) : 0;
+    r = passphrase ? secret_check_passphrase(call, passphrase) : 0;
     if (r != 0)
         return r;
     call->acting = true;
     return realm_unseal(call->service->realm, passphrase ? STEAL(passphrase->value) : NULL,
-                        call_on_done, call, &call->failure);
+                        on_unsealed, call, &call->failure);
 }
 
 static const struct method methods[] = {
@@ -157,12 +167,35 @@ static const struct method methods[] = {
       OPERATION_MANAGE_SECRET, AUDIT_ROTATE, handle_set_rotation_rate },
     { "Census", "", "a(usstsa{st})", "", "generations", METHOD_READS, SUBJECT_NOTHING,
       OPERATION_READ_STATUS, AUDIT_READ, handle_census },
+    { "EnterShare", "a{sh}", "uu", "descriptors", "entered needed", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_UNSEAL, handle_enter_share },
+    { "CancelShares", "", "", "", "", METHOD_WAITS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_UNSEAL, handle_cancel_shares },
+    { "AddSlot", "sua{sh}", "u", "kind threshold descriptors", "id", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_SLOT, handle_add_slot },
+    { "ReplaceSlot", "uua{sh}", "u", "id threshold descriptors", "new_id", METHOD_WAITS,
+      SUBJECT_NOTHING, OPERATION_MANAGE_SECRET, AUDIT_SLOT, handle_replace_slot },
+    { "RemoveSlot", "u", "", "id", "", METHOD_WAITS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_SLOT, handle_remove_slot },
+    { "TestSlot", "ua{sh}", "", "id descriptors", "", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_SLOT, handle_test_slot },
+    { "AddRecipient", "ss", "", "name public_key", "", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_RECIPIENT, handle_add_recipient },
+    { "RemoveRecipient", "s", "", "name", "", METHOD_WAITS, SUBJECT_NOTHING, OPERATION_MANAGE_SECRET,
+      AUDIT_RECIPIENT, handle_remove_recipient },
+    { "Backup", "ssa{sh}", "st", "hint location descriptors", "fingerprint created", METHOD_WAITS,
+      SUBJECT_NOTHING, OPERATION_MANAGE_SECRET, AUDIT_BACKUP, handle_backup },
+    { "BackupToDirectory", "s", "s", "hint", "path", METHOD_WAITS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_BACKUP, handle_backup_to_directory },
 };
 
 static const struct property properties[] = {
     { "Generations", "a(usst)", OPERATION_READ_STATUS, "false", get_generations },
     { "Rotation", "a{sv}", OPERATION_READ_STATUS, "invalidates", get_rotation },
     { "Unreadable", "as", OPERATION_READ_STATUS, "false", get_unreadable },
+    { "Slots", "a(usuu)", OPERATION_READ_STATUS, "false", get_secret_slots },
+    { "Recipients", "a(sst)", OPERATION_READ_STATUS, "false", get_recipients },
+    { "UnsealProgress", "(uu)", OPERATION_READ_STATUS, "false", get_unseal_progress },
 };
 
 static const struct signal signals[] = {

@@ -38,6 +38,9 @@ dbus_service_libservice_la_SOURCES += \
     %D%/quota.h \
     %D%/secret_rotation.c \
     %D%/secret_rotation.h \
+    %D%/secret.h \
+    %D%/secret_backup.c \
+    %D%/secret_slot.c \
     %D%/service.c \
     %D%/service.h \
     %D%/signals.c \

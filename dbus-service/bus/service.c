@@ -9,6 +9,8 @@
 #include "dbus-service/bus/signals.h"
 #include "dbus-service/domain/audit.h"
 #include "dbus-service/domain/rotation.h"
+#include "dbus-service/domain/backup_watch.h"
+#include "dbus-service/domain/share_entry.h"
 #include "dbus-service/notify.h"
 
 #include <errno.h>
@@ -145,6 +147,8 @@ static void on_state(void *userdata, enum realm_state old_state, enum realm_stat
     if (is_readable(new_state)) { /* whoever opened it: what is sealed from now on, a person sealed */
         service->unopened.code = ERROR_NONE;
         uv_timer_stop(&service->reopen);
+        share_entry_clear(service->share_entry);
+        backup_watch_begin(service->backup_watch);
     }
     if (!is_readable(new_state) && is_readable(old_state)) {
         application_set_clear(service->applications);
@@ -277,6 +281,7 @@ int service_reload(struct service *service, struct failure *failure)
     rotation_configure(service->rotation, &rotation);
     account_cache_set_lifetime(service->accounts, config->name_cache * 1000);
     account_cache_flush(service->accounts);
+    backup_watch_set(service->backup_watch, (uint64_t)config->backup_max_age * 1000000);
     config_free(old);
     return 0;
 }
@@ -303,11 +308,14 @@ static void on_opened(void *userdata, const struct failure *failure)
 {
     struct service *service = userdata;
     bool told = failure->code != ERROR_NONE && failure->code == service->unopened.code;
+    const char *slot = realm_slot_used(service->realm);
+    char detail[40];
 
     service->opening = false;
     service->unopened = *failure;
+    (void)snprintf(detail, sizeof(detail), *slot ? "at start, slot %s" : "at start", slot);
     if (!told)
-        audit_outcome(AUDIT_UNSEAL, failure->code != ERROR_NONE ? failure : NULL, "at start");
+        audit_outcome(AUDIT_UNSEAL, failure->code != ERROR_NONE ? failure : NULL, detail);
     if (passes(failure) && !service->stopping)
         uv_timer_start(&service->reopen, on_reopen, REOPEN_WAIT_MS, 0);
     if (!told && failure->code != ERROR_NONE && service->announced)
@@ -367,6 +375,8 @@ static void fini(struct service *service)
     direct_free(STEAL(service->direct));
     rotation_free(STEAL(service->rotation));
     application_set_free(STEAL(service->applications));
+    share_entry_free(STEAL(service->share_entry));
+    backup_watch_free(STEAL(service->backup_watch));
     account_cache_free(STEAL(service->accounts));
     work_queue_free(STEAL(service->work));
     connection_ring_deinit(&service->ring);
@@ -545,6 +555,12 @@ static int start_domain(struct service *service)
     struct application_events events = { on_added, on_changed, on_removed, service };
     int r = realm_new(&options, &service->realm);
 
+    if (r == 0)
+        r = share_entry_new(service->realm, service->loop, SHARE_LIFETIME_MS, &service->share_entry);
+    if (r == 0)
+        r = backup_watch_new(service->realm, service->loop, BACKUP_WATCH_MS, &service->backup_watch);
+    if (r == 0)
+        backup_watch_set(service->backup_watch, (uint64_t)config->backup_max_age * 1000000);
     if (r == 0)
         r = application_set_new(service->realm, &events, &service->applications);
     if (r == 0)

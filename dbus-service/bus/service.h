@@ -15,6 +15,8 @@
 
 struct answer_cache;
 struct rotation;
+struct share_entry;
+struct backup_watch;
 struct bus;
 struct direct;
 struct call;
@@ -31,6 +33,8 @@ struct service {
     struct realm *realm;
     struct application_set *applications;
     struct rotation *rotation;
+    struct share_entry *share_entry;
+    struct backup_watch *backup_watch;
     struct quota *quota;
     struct secret_pipe pipe;
     struct answer_cache *answers; /* emptied whenever records cannot be read */

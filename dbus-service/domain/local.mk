@@ -15,6 +15,10 @@ dbus_service_libservice_la_SOURCES += \
     %D%/audit.h \
     %D%/audit_sink.c \
     %D%/audit_sink.h \
+    %D%/backup.c \
+    %D%/backup.h \
+    %D%/backup_watch.c \
+    %D%/backup_watch.h \
     %D%/failure.c \
     %D%/failure.h \
     %D%/identity.c \
@@ -37,4 +41,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/rotation_pass.c \
     %D%/rotation_pass.h \
     %D%/rotation_status.c \
-    %D%/rotation_step.c
+    %D%/rotation_step.c \
+    %D%/share_entry.c \
+    %D%/share_entry.h \
+    %D%/slot.c \
+    %D%/slot.h

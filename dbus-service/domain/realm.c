@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/domain/realm_internal.h"
+#include "dbus-service/domain/slot.h"
 #include "dbus-service/store/journal.h"
 
 #include <errno.h>
@@ -505,6 +506,10 @@ static void on_keyring(void *userdata)
     }
     if (r < 0)
         failure_from_errno(&failure, r, "cannot open the keyring");
+    else if (task->sources.shares && r == KEYRING_WRONG_KEY)
+        failure_set(&failure, ERROR_BAD_SHARE,
+                    "the shares do not open the keyring: at least one of them is forged; all are "
+                    "forgotten");
     else
         realm_failure_keyring(&failure, realm, (enum keyring_outcome)r, task->passphrase != NULL);
     task_end(task, &failure);
@@ -551,27 +556,6 @@ static int check_unused(const struct realm *realm, struct failure *failure)
     return 0;
 }
 
-static int check_slot(const struct realm *realm, enum slot_kind slot, struct failure *failure)
-{
-    switch (slot) {
-    case SLOT_KEYFILE:
-        return realm->options.keyfile_path
-                   ? 0
-                   : failure_set(failure, ERROR_INVALID_ARGUMENT, "no key file is configured");
-    case SLOT_CREDENTIAL:
-        return realm->options.credential_path
-                   ? 0
-                   : failure_set(failure, ERROR_INVALID_ARGUMENT,
-                                 "the service was started without a credential");
-    case SLOT_PASSPHRASE:
-        return 0;
-    case SLOT_SHARES: /* added to a keyring that another slot opens */
-        break;
-    }
-    return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                       "slot is \"keyfile\", \"credential\" or \"passphrase\"");
-}
-
 static int check_generate(const struct realm *realm, const struct realm_generate *request,
                           struct failure *failure)
 {
@@ -588,21 +572,18 @@ static int check_generate(const struct realm *realm, const struct realm_generate
     if (!text_is_utf8(request->location, strlen(request->location), TEXT_MAX_BYTES - 1))
         return failure_set(failure, ERROR_INVALID_ARGUMENT, "location is UTF-8 of at most %d bytes",
                            TEXT_MAX_BYTES - 1);
-    r = check_slot(realm, request->slot, failure);
+    if (request->slot == SLOT_SHARES) /* added to a keyring that another slot opens */
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "slot is \"keyfile\", \"credential\" or \"passphrase\"");
+    r = slot_check_kind(realm, request->slot, failure);
     return r != 0 ? r : check_unused(realm, failure);
 }
 
 /* Only the material of the slot to be made. */
 static void generate_sources(struct realm_task *task)
 {
-    const struct realm_options *options = &task->realm->options;
-
-    task->sources = (struct slot_sources){0};
-    if (task->slot == SLOT_KEYFILE)
-        task->sources.keyfile = options->keyfile_path;
-    else if (task->slot == SLOT_CREDENTIAL)
-        task->sources.credential = options->credential_path;
-    else
+    slot_sources(task->realm, task->slot, &task->sources);
+    if (task->slot == SLOT_PASSPHRASE)
         task->sources.passphrase = task->passphrase ? task->passphrase : task->backup_passphrase;
 }
 
@@ -677,29 +658,43 @@ static int check_unseal(const struct realm *realm, const struct secret *passphra
     return 0;
 }
 
-int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done, void *userdata,
-                 struct failure *failure)
+/* With the passphrase (moved), the shares, or what is found. */
+static int unseal_begin(struct realm *realm, struct secret **passphrase,
+                        const struct share_set *shares, realm_done done, void *userdata,
+                        struct failure *failure)
 {
-    CLEANUP_SECRET struct secret *owned = passphrase;
     CLEANUP(task_cleanup) struct realm_task *task = NULL;
-    int r = check_unseal(realm, owned, failure);
+    int r = check_unseal(realm, *passphrase, failure);
 
+    if (r == 0)
+        r = task_new(realm, done, userdata, &task, failure);
     if (r != 0)
         return r;
-    r = task_new(realm, done, userdata, &task, failure);
-    if (r != 0)
-        return r;
-    if (owned) {
-        task->passphrase = STEAL(owned);
-        task->sources.passphrase = task->passphrase;
-    } else {
-        task->sources.keyfile = realm->options.keyfile_path;
-        task->sources.credential = realm->options.credential_path;
-    }
+    if (!*passphrase && !shares)
+        slot_sources(realm, 0, &task->sources);
+    task->passphrase = STEAL(*passphrase);
+    task->sources.passphrase = task->passphrase;
+    task->sources.shares = shares;
     r = task_submit(task, run_unseal, on_keyring, failure);
     if (r == 0)
         STEAL(task);
     return r;
+}
+
+int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done, void *userdata,
+                 struct failure *failure)
+{
+    CLEANUP_SECRET struct secret *owned = passphrase;
+
+    return unseal_begin(realm, &owned, NULL, done, userdata, failure);
+}
+
+int realm_unseal_shares(struct realm *realm, const struct share_set *shares, realm_done done,
+                        void *userdata, struct failure *failure)
+{
+    struct secret *none = NULL;
+
+    return unseal_begin(realm, &none, shares, done, userdata, failure);
 }
 
 static void on_sealed(void *userdata)

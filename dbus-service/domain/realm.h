@@ -11,6 +11,7 @@
 #include "dbus-service/store/log.h"
 
 struct realm;
+struct share_set; /* keys/shares.h */
 
 enum realm_state {
     REALM_UNCONFIGURED, /* no master secret yet */
@@ -77,6 +78,9 @@ int realm_generate(struct realm *realm, struct realm_generate *request, realm_do
  * rebuilding or ready. `done` when ready, or failed. */
 int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done, void *userdata,
                  struct failure *failure) MUST_CHECK;
+/* The same with shares, which are the caller's and left alone until `done`. Any that do not fit: BAD_SHARE. */
+int realm_unseal_shares(struct realm *realm, const struct share_set *shares, realm_done done,
+                        void *userdata, struct failure *failure) MUST_CHECK;
 /* Wipes the keys; appends under way are completed first. */
 int realm_seal(struct realm *realm, realm_done done, void *userdata,
                struct failure *failure) MUST_CHECK;
@@ -86,9 +90,9 @@ int realm_seal(struct realm *realm, realm_done done, void *userdata,
  * copy that is on the disk already, put into *ret_keyring, becomes the open one. 0, an error code, or
  * -errno; then `done` on the loop, never from within. A job that has begun ends though the realm be sealed
  * meanwhile; one that has not is refused. 0 when taken, else the error. */
-typedef int (*realm_job_run)(void *userdata, struct keyring *keyring, struct keyring **ret_keyring,
+typedef int (*realm_job_run)(void *work, struct keyring *keyring, struct keyring **ret_keyring,
                              struct failure *failure);
-int realm_job(struct realm *realm, realm_job_run run, realm_done done, void *userdata,
+int realm_job(struct realm *realm, realm_job_run run, void *work, realm_done done, void *userdata,
               struct failure *failure) MUST_CHECK;
 
 /* "application", "mapping", "reservation". */

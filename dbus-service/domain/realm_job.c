@@ -9,6 +9,7 @@
 struct realm_job {
     struct realm *realm;
     realm_job_run run;
+    void *work; /* of `run` */
     realm_done done;
     void *userdata;
     struct keyring *keyring; /* for the worker */
@@ -23,7 +24,7 @@ static void on_run(void *userdata)
 {
     struct realm_job *job = userdata;
 
-    job->outcome = job->run(job->userdata, job->keyring, &job->changed, &job->failure);
+    job->outcome = job->run(job->work, job->keyring, &job->changed, &job->failure);
 }
 
 static void jobs_advance(struct realm *realm);
@@ -99,7 +100,7 @@ void realm_jobs_wait(struct realm *realm, void (*idle)(void *userdata), void *us
     realm->jobs_userdata = userdata;
 }
 
-int realm_job(struct realm *realm, realm_job_run run, realm_done done, void *userdata,
+int realm_job(struct realm *realm, realm_job_run run, void *work, realm_done done, void *userdata,
               struct failure *failure)
 {
     struct realm_job **end = &realm->jobs;
@@ -108,7 +109,8 @@ int realm_job(struct realm *realm, realm_job_run run, realm_done done, void *use
 
     if (!job)
         return -ENOMEM;
-    *job = (struct realm_job){.realm = realm, .run = run, .done = done, .userdata = userdata};
+    *job = (struct realm_job){.realm = realm, .run = run, .work = work, .done = done,
+                              .userdata = userdata};
     if (!realm->job)
         r = job_begin(realm, job, failure);
     if (r != 0) {

@@ -55,7 +55,7 @@ class World:
             raise RuntimeError('the world did not come up')
         self.pid = int(line)
         if archive:  # or the end of its start would turn up amidst what a test looks at
-            wait_until(lambda: 'unseal ok detail="at start"' in self.read(self.audit_log), 'the start to end', 30)
+            wait_until(lambda: 'unseal ok detail="at start' in self.read(self.audit_log), 'the start to end', 30)
 
     def close(self):
         """The world and all in it are gone when this returns."""

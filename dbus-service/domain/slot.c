@@ -1,0 +1,139 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/slot.h"
+
+#include "dbus-service/domain/realm_internal.h"
+
+#include <errno.h>
+
+void slot_change_free(struct slot_change *change)
+{
+    if (!change)
+        return;
+    secret_free(change->passphrase);
+    share_set_wipe(&change->shares);
+    free(change);
+}
+
+int slot_find(const struct realm *realm, uint32_t id, struct slot_info *ret_info,
+              struct failure *failure)
+{
+    struct slot_info infos[SLOTS_MAX];
+    size_t count = 0;
+    int r = keyring_slot_infos(realm->options.folder_fd, infos, &count);
+
+    if (r < 0)
+        return r;
+    if (r != KEYRING_DONE)
+        return realm_failure_keyring(failure, realm, (enum keyring_outcome)r, false);
+    for (size_t i = 0; i < count; i++)
+        if (infos[i].id == id) {
+            *ret_info = infos[i];
+            return 0;
+        }
+    return failure_set(failure, ERROR_SLOT_NOT_FOUND, "the keyring has no slot %u", id);
+}
+
+int slot_check_kind(const struct realm *realm, enum slot_kind kind, struct failure *failure)
+{
+    switch (kind) {
+    case SLOT_KEYFILE:
+        return realm->options.keyfile_path
+                   ? 0
+                   : failure_set(failure, ERROR_INVALID_ARGUMENT, "no key file is configured");
+    case SLOT_CREDENTIAL:
+        return realm->options.credential_path
+                   ? 0
+                   : failure_set(failure, ERROR_INVALID_ARGUMENT,
+                                 "the service was started without a credential");
+    case SLOT_PASSPHRASE:
+    case SLOT_SHARES:
+        return 0;
+    }
+    return failure_set(failure, ERROR_INVALID_ARGUMENT, "there is no such kind of slot");
+}
+
+void slot_sources(const struct realm *realm, unsigned kind, struct slot_sources *ret_sources)
+{
+    *ret_sources = (struct slot_sources){0};
+    if (kind == 0 || kind == SLOT_KEYFILE)
+        ret_sources->keyfile = realm->options.keyfile_path;
+    if (kind == 0 || kind == SLOT_CREDENTIAL)
+        ret_sources->credential = realm->options.credential_path;
+}
+
+static int make(struct slot_change *change, struct keyring *keyring)
+{
+    int folder_fd = change->realm->options.folder_fd;
+    struct slot_request request = {
+        .kind = change->kind,
+        .threshold = change->threshold,
+        .count = change->count,
+        .shares = &change->shares,
+    };
+
+    slot_sources(change->realm, change->kind, &request.sources);
+    request.sources.passphrase = change->passphrase;
+    if (change->action == SLOT_REPLACE && change->kind != SLOT_SHARES)
+        return keyring_slot_replace(folder_fd, keyring, change->id, &request, &change->new_id);
+    return keyring_slot_add(folder_fd, keyring, &request, &change->new_id);
+}
+
+static int test(struct slot_change *change, struct keyring *keyring)
+{
+    struct slot_sources sources;
+
+    slot_sources(change->realm, change->kind, &sources);
+    sources.passphrase = change->passphrase;
+    if (change->kind == SLOT_SHARES)
+        sources.shares = &change->shares;
+    return keyring_slot_test(change->realm->options.folder_fd, keyring, change->id, &sources);
+}
+
+static int outcome_failure(const struct slot_change *change, int outcome, struct failure *failure)
+{
+    bool by_passphrase = change->kind == SLOT_PASSPHRASE;
+
+    if (outcome == -EINVAL)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "2 to %d shares are made, and 2 or more of them open the slot", SHARES_MAX);
+    if (outcome <= 0)
+        return outcome;
+    if (change->kind == SLOT_SHARES && outcome == KEYRING_WRONG_KEY)
+        return failure_set(failure, ERROR_BAD_SHARE,
+                           "the shares do not open the slot: at least one of them is forged");
+    if (change->kind == SLOT_SHARES && outcome == KEYRING_NO_SLOT)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "these are too few shares for slot %u",
+                           change->id);
+    return realm_failure_keyring(failure, change->realm, (enum keyring_outcome)outcome, by_passphrase);
+}
+
+/* The open keyring stays: its content and root key are what they were. */
+static int run(void *userdata, struct keyring *keyring, struct keyring **ret_keyring,
+               struct failure *failure)
+{
+    struct slot_change *change = userdata;
+    int r = 0;
+
+    (void)ret_keyring;
+    switch (change->action) {
+    case SLOT_ADD:
+    case SLOT_REPLACE:
+        r = make(change, keyring);
+        break;
+    case SLOT_REMOVE:
+        r = keyring_slot_remove(change->realm->options.folder_fd, keyring, change->id);
+        break;
+    case SLOT_TEST:
+        r = test(change, keyring);
+        break;
+    }
+    return outcome_failure(change, r, failure);
+}
+
+int slot_change_begin(struct realm *realm, struct slot_change *change, realm_done done, void *userdata,
+                      struct failure *failure)
+{
+    change->realm = realm;
+    return realm_job(realm, run, change, done, userdata, failure);
+}
