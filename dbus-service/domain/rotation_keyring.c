@@ -208,7 +208,7 @@ int rotation_edit(struct realm *realm, const struct rotation_edit *edit, realm_d
     if (!job)
         return -ENOMEM;
     *job = (struct edit){realm, *edit, done, userdata};
-    r = realm_job(realm, run_edit, on_edited, job, failure);
+    r = realm_job(realm, run_edit, job, on_edited, job, failure);
     if (r == 0)
         (void)STEAL(job);
     return r;
@@ -349,7 +349,7 @@ int rotation_backup(struct realm *realm, struct rotation_request *request, realm
     backup->userdata = userdata;
     r = backup_fill(backup, request, failure);
     if (r == 0)
-        r = realm_job(realm, run_backup, on_backup, backup, failure);
+        r = realm_job(realm, run_backup, backup, on_backup, backup, failure);
     if (r == 0)
         (void)STEAL(backup);
     return r;
