@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/keys/keyring_slot.h"
 
+#include "dbus-service/keys/keyring_change.h"
 #include "dbus-service/keys/keyring_content.h"
 #include "dbus-service/keys/keyring_file.h"
 
@@ -353,6 +354,69 @@ int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
     at = find(&file, id);
     return at == SIZE_MAX ? KEYRING_SLOT_NOT_FOUND
                           : check_opens(&file.slots[at], sources, keyring);
+}
+
+/* The root key */
+
+static int wrap_all(const struct keyring *keyring, const struct keyring *anew,
+                    const struct slot_sources *sources, struct keyring_file *file)
+{
+    int r = KEYRING_DONE;
+
+    for (size_t i = 0; i < file->slot_count && r == KEYRING_DONE; i++) {
+        struct slot *slot = &file->slots[i];
+
+        r = check_opens(slot, sources, keyring);
+        if (r == KEYRING_DONE)
+            r = wrap(anew, slot->kind, slot->id, sources, slot);
+    }
+    return r;
+}
+
+/* The open keyring has to be that of the file. A folder that could not be synced leaves either file
+ * after a loss of power, and the same things open both. */
+static int save_or_find(int folder_fd, const struct secret *bytes)
+{
+    CLEANUP_SECRET struct secret *found = NULL;
+    struct keyring_file file;
+    int r = keyring_file_save(folder_fd, bytes);
+
+    if (r == KEYRING_DONE || keyring_file_load(folder_fd, &found, &file) != KEYRING_DONE)
+        return r;
+    return found->length == bytes->length && memcmp(found->bytes, bytes->bytes, bytes->length) == 0
+               ? KEYRING_DONE
+               : r;
+}
+
+static int seal_anew(int folder_fd, const struct keyring *keyring, const struct keyring *anew,
+                     const struct slot_sources *sources)
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    CLEANUP_SECRET struct secret *changed = NULL;
+    struct keyring_file file;
+    int r = load_own(folder_fd, keyring, &bytes, &file);
+
+    if (r == KEYRING_DONE)
+        r = wrap_all(keyring, anew, sources, &file);
+    if (r == KEYRING_DONE)
+        r = keyring_file_seal(anew, file.slots, file.slot_count, &changed);
+    return r == KEYRING_DONE ? save_or_find(folder_fd, changed) : r;
+}
+
+int keyring_rekey(int folder_fd, const struct keyring *keyring, const struct slot_sources *sources,
+                  struct keyring **ret_keyring)
+{
+    static const struct keyring_change none = { .add_generation = false };
+    CLEANUP_KEYRING struct keyring *anew = NULL;
+    int r = keyring_change(keyring, &none, &anew);
+
+    if (r != KEYRING_DONE)
+        return r;
+    random_bytes(anew->keys->root, sizeof(anew->keys->root));
+    r = seal_anew(folder_fd, keyring, anew, sources);
+    if (r == KEYRING_DONE)
+        *ret_keyring = STEAL(anew);
+    return r;
 }
 
 /* Restoring */

@@ -63,6 +63,14 @@ int keyring_share_check(int folder_fd, const struct share *share) MUST_CHECK;
 /* The content anew, under the same root key; the slots stay. KEYRING_DONE and the above. */
 int keyring_store(int folder_fd, const struct keyring *keyring) MUST_CHECK;
 
+/* SLOW for a passphrase. A fresh root key: each slot is wrapped anew and the content sealed under it,
+ * in one write. It shuts out whoever has an older copy of the file and what opened a slot that is in
+ * it no longer. That takes the key material of every slot: when one does not open with it, nothing
+ * is changed and the outcome is as of keyring_slot_test(). *ret_keyring: a copy that has the new root
+ * key, to take the place of the open one. */
+int keyring_rekey(int folder_fd, const struct keyring *keyring, const struct slot_sources *sources,
+                  struct keyring **ret_keyring) MUST_CHECK;
+
 /* For a restore. The file gets a second name, durably, which no later change of the keyring touches:
  * KEYRING_ASIDE and the time. KEYRING_DONE, KEYRING_ABSENT, -errno. */
 #define KEYRING_ASIDE "keyring.aside-"

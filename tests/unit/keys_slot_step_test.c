@@ -121,6 +121,19 @@ static int install(const struct stand *stand)
     return r == KEYRING_DONE ? keyring_install(stand->folder.fd, copy, &request) : r;
 }
 
+/* Of the keyring as it is in the file, whose root key may be the fresh one already. */
+static int rekey(const struct stand *stand)
+{
+    struct slot_sources sources = { .keyfile = stand->folder.keyfile,
+                                    .passphrase = stand->folder.slot_passphrase };
+    CLEANUP_KEYRING struct keyring *open = NULL;
+    CLEANUP_KEYRING struct keyring *anew = NULL;
+    enum slot_kind used;
+    int r = keyring_open(stand->folder.fd, &sources, &open, &used);
+
+    return r == KEYRING_DONE ? keyring_rekey(stand->folder.fd, open, &sources, &anew) : r;
+}
+
 static const struct change changes[] = {
     { "add a passphrase", SLOT_KEYFILE, add_passphrase, true, 0 },
     { "add shares", SLOT_KEYFILE, add_shares, true, 0 },
@@ -130,6 +143,7 @@ static const struct change changes[] = {
     { "replace the passphrase", SLOT_PASSPHRASE, replace_passphrase, false, 1 },
     { "remove", 0, remove_passphrase, true, 1 },
     { "store", 0, store, true, 2 },
+    { "a fresh root key", 0, rekey, true, 2 },
     { "install", SLOT_PASSPHRASE, install, false, 1 },
 };
 

@@ -443,6 +443,22 @@ static void test_full(void **state)
     stand_deinit(&stand);
 }
 
+static int rekey(struct stand *stand, const struct slot_sources *sources)
+{
+    struct keyring *anew = NULL;
+    int r = keyring_rekey(stand->folder.fd, stand->keyring, sources, &anew);
+
+    if (r != KEYRING_DONE) {
+        assert_null(anew);
+        return r;
+    }
+    assert_same_content(stand->keyring, anew);
+    assert_memory_not_equal(stand->keyring->keys->root, anew->keys->root, KEY_SIZE);
+    keyring_free(stand->keyring);
+    stand->keyring = anew;
+    return r;
+}
+
 /* The file, with these blocks in front of its slots. */
 static void put_blocks(const struct stand *stand, const struct slot *kept, size_t count)
 {
@@ -509,6 +525,10 @@ static void test_slots_that_are_unknown_are_kept(void **state)
     assert_int_equal(keyring_slot_remove(stand.folder.fd, stand.keyring, id), KEYRING_DONE);
     assert_kept(&stand, kept, 3);
     assert_int_equal(test_slot(&stand, 77, SLOT_KEYFILE), KEYRING_NEWER);
+    struct slot_sources sources = sources_of(&stand, SLOT_KEYFILE);
+
+    assert_int_equal(rekey(&stand, &sources), KEYRING_NEWER);
+    assert_kept(&stand, kept, 3);
     assert_int_equal(test_slot(&stand, 79, SLOT_KEYFILE), KEYRING_DAMAGED);
     assert_int_equal(keyring_slot_remove(stand.folder.fd, stand.keyring, 1), KEYRING_LAST_SLOT);
     /* A key file's slot that is ill-formed goes when the key file is replaced. */
@@ -677,6 +697,43 @@ static void test_an_older_copy_and_its_key_open_the_present_keyring(void **state
     stand_deinit(&stand);
 }
 
+/* Who has an older copy and its key is shut out; whoever has a slot that is left is not. */
+static void test_a_fresh_root_key(void **state)
+{
+    struct stand stand;
+    struct keyring *found = NULL;
+    struct keyring_file older, present;
+    struct key root;
+
+    stand_init(&stand);
+    add_all(&stand);
+    CLEANUP_SECRET struct secret *copy = file_of(&stand);
+    struct slot_sources sources = sources_of(&stand, SLOT_KEYFILE);
+
+    sources.credential = stand.credential;
+    sources.passphrase = stand.folder.slot_passphrase;
+    assert_int_equal(rekey(&stand, &sources), KEYRING_NO_SLOT); /* not for the shares */
+    assert_file_is(&stand, copy);
+    sources.shares = &stand.shares;
+    sources.passphrase = stand.folder.backup_passphrase;
+    assert_int_equal(rekey(&stand, &sources), KEYRING_WRONG_KEY);
+    assert_file_is(&stand, copy);
+    sources.passphrase = stand.folder.slot_passphrase;
+    assert_int_equal(rekey(&stand, &sources), KEYRING_DONE);
+    for (unsigned kind = 1; kind <= 4; kind++)
+        assert_int_equal(opens(&stand, kind), kind);
+    CLEANUP_SECRET struct secret *bytes = file_of(&stand);
+
+    assert_int_equal(keyring_file_parse(copy->bytes, copy->length, &older), KEYRING_DONE);
+    assert_int_equal(keyring_file_parse(bytes->bytes, bytes->length, &present), KEYRING_DONE);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(slot_unwrap(&older.slots[i], &sources, older.realm, &root), KEYRING_DONE);
+        assert_int_equal(keyring_file_unseal(&present, &root, &found), KEYRING_DAMAGED);
+    }
+    assert_int_equal(add(&stand, SLOT_PASSPHRASE), 5); /* the copy is the open keyring now */
+    stand_deinit(&stand);
+}
+
 /* A backup's content, as another machine gets it: without a root key. */
 static struct keyring *content_of(const struct keyring *keyring)
 {
@@ -801,6 +858,7 @@ int main(void)
         cmocka_unit_test(test_a_slot_of_another_keyring_stops_no_other),
         cmocka_unit_test(test_the_file_of_another_keyring),
         cmocka_unit_test(test_storing),
+        cmocka_unit_test(test_a_fresh_root_key),
         cmocka_unit_test(test_installing),
         cmocka_unit_test(test_an_older_copy_and_its_key_open_the_present_keyring),
         cmocka_unit_test(test_nothing_is_left_behind),
