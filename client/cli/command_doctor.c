@@ -50,10 +50,9 @@ static void look_at_state(struct doctor *doctor)
         doctor_add(doctor, "warning",
                    "raise LimitMEMLOCK with: systemctl edit mastersecretd; then restart it",
                    "the service may lock too little memory: its keys could be swapped to disk");
-    if (json_is_integer(json_object_get(doctor->status, "backup-time")) &&
-        json_integer_value(json_object_get(doctor->status, "backup-time")) == 0)
-        doctor_add(doctor, "error", "run: mastersecret secret backup create FILE",
-                   "no backup of the master secret has been proven");
+    if (status_text(doctor, "backup-due")[0])
+        doctor_add(doctor, "warning", "run: mastersecret secret backup create FILE", "%s",
+                   status_text(doctor, "backup-due"));
 }
 
 /* Its own half: slots, age of the backup, census, and with `deep` every record. */

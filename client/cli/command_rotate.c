@@ -210,7 +210,7 @@ static int prepare_backup(struct cli *cli, struct new_file *backup, struct hando
     CLEANUP_SECRET struct secret *passphrase = NULL;
     int r = prompt_check_labels(&cli->arguments, labels);
 
-    if (r == STATUS_DONE && backup->path)
+    if (r == STATUS_DONE && backup->path && !given(cli, OPTION_TO_RECIPIENTS))
         r = prompt_passphrase(&cli->arguments, "passphrase", "Passphrase for the backup: ",
                               "The same again: ", &passphrase);
     if (r == STATUS_DONE)

@@ -36,9 +36,9 @@ const struct command commands[] = {
       "With --share one share is asked for; with --fd its label is 'share'. Shares come in any\n"
       "order, from different administrators, and are forgotten after 10 minutes." },
     { "secret", "rotate", "", 0, 0,
-      OPTION_BIT(NEW_BACKUP) | OPTION_BIT(HINT) | PASSPHRASE | OPTION_BIT(DRY_RUN) |
-          OPTION_BIT(THROTTLE) | OPTION_BIT(PAUSE) | OPTION_BIT(RESUME) | OPTION_BIT(WAIT) |
-          OPTION_BIT(AGAIN) | OPTION_BIT(IF_DUE) | JSON,
+      OPTION_BIT(NEW_BACKUP) | OPTION_BIT(TO_RECIPIENTS) | OPTION_BIT(HINT) | PASSPHRASE |
+          OPTION_BIT(DRY_RUN) | OPTION_BIT(THROTTLE) | OPTION_BIT(PAUSE) | OPTION_BIT(RESUME) |
+          OPTION_BIT(WAIT) | OPTION_BIT(AGAIN) | OPTION_BIT(IF_DUE) | JSON,
       "make a new generation, and encrypt every record anew under it", "rotate the master secret",
       command_rotate, NULL,
       "A backup with the new generation comes first: into --backup FILE, or without it to the\n"

@@ -165,6 +165,16 @@ static void get_backup_location(const struct property_source *source, struct wri
     writer_string(writer, info.location);
 }
 
+static void get_backup_hash(const struct property_source *source, struct writer *writer)
+{
+    struct backup_info info = backup(source);
+    char text[2 * BACKUP_HASH_SIZE + 1] = "";
+
+    if (info.time_usec != 0)
+        hex_format(info.hash, BACKUP_HASH_SIZE, 0, text);
+    writer_string(writer, text);
+}
+
 static void get_backup_due(const struct property_source *source, struct writer *writer)
 {
     const char *due = backup_watch_due(source->service->backup_watch);
@@ -213,6 +223,7 @@ static const struct property properties[] = {
     { "BackupTime", "t", OPERATION_READ_STATUS, "false", get_backup_time },
     { "BackupGeneration", "u", OPERATION_READ_STATUS, "false", get_backup_generation },
     { "BackupLocation", "s", OPERATION_READ_STATUS, "false", get_backup_location },
+    { "BackupHash", "s", OPERATION_READ_STATUS, "false", get_backup_hash },
     { "BackupDue", "s", OPERATION_READ_STATUS, "false", get_backup_due },
     { "Advice", "as", OPERATION_READ_STATUS, "false", get_advice },
 };

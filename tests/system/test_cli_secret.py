@@ -108,6 +108,112 @@ def test_lines_that_are_refused(shared_world):
     assert not os.path.exists(shared_world.path('/root/x'))
 
 
+# ---- Slots ----
+
+def slots(world, status=0):
+    return {row['kind']: row['id'] for row in read_json(world, 'secret', 'slot', 'list', status=status)}
+
+
+def test_slots(world):
+    world.write('/root/first', 'the first passphrase\n', 0o600)
+    world.write('/root/second', 'the second passphrase', 0o600)
+    keyfile = str(slots(world)['keyfile'])
+    refused = fail(world, 'secret', 'slot', 'remove', keyfile, status=5, text=f"remove slot '{keyfile}'")
+    assert 'mastersecret secret slot add KIND' in refused.stderr
+    made = read_json(world, 'secret', 'slot', 'add', 'passphrase', '--passphrase-file', '/root/first')
+    listed = cli(world, 'secret', 'slot', 'list').stdout
+    assert re.search(fr'^{keyfile} +keyfile *$', listed, re.M)
+    assert re.search(fr'^{made["id"]} +passphrase *$', listed, re.M)
+    number = str(made['id'])
+    cli(world, 'secret', 'slot', 'test', number, '--passphrase-file', '/root/first')
+    cli(world, 'secret', 'slot', 'test', keyfile)
+    fail(world, 'secret', 'slot', 'test', number, '--passphrase-file', '/root/second', status=10, text='open slot')
+    fail(world, 'secret', 'slot', 'test', '77', status=4, text='slot list')
+    number = str(read_json(world, 'secret', 'slot', 'replace', number, '--passphrase-file', '/root/second')['id'])
+    cli(world, 'secret', 'slot', 'remove', keyfile)
+    cli(world, 'secret', 'seal')
+    assert slots(world) == {'passphrase': int(number)}, 'readable while sealed'
+    cli(world, 'secret', 'unseal', '--passphrase-file', '/root/first', status=10)
+    cli(world, 'secret', 'unseal', '--passphrase-file', '/root/second')
+
+
+def test_shares(world):
+    """Into files, and one by one onto the terminal; any two of three open."""
+    number = str(read_json(world, 'secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '3',
+                           '--share-file', '/root/share')['id'])
+    assert re.search(fr'^{number} +shares +2 +3$', cli(world, 'secret', 'slot', 'list').stdout, re.M)
+    texts = [world.read(f'/root/share-{i}') for i in (1, 2, 3)]
+    assert len(set(texts)) == 3 and all(re.fullmatch(r'ms1-[a-z2-7-]+\n', text) for text in texts)
+    assert stat.S_IMODE(os.stat(world.path('/root/share-1')).st_mode) == 0o600
+    world.run(f'mastersecret secret slot test {number} --fd share-1=3 --fd share-2=4 3</root/share-3 4</root/share-1')
+    cli(world, 'secret', 'seal')
+    said = cli(world, 'secret', 'unseal', '--share', '--stdin', input=texts[2]).stdout
+    assert said.startswith('share 1 of the 2 needed')
+    cli(world, 'secret', 'unseal', '--cancel')
+    assert 'share 1 of' in cli(world, 'secret', 'unseal', '--share', '--stdin', input=texts[2]).stdout
+    mistyped = texts[0].replace(texts[0][8], 'a' if texts[0][8] != 'a' else 'b', 1)
+    fail(world, 'secret', 'unseal', '--share', '--stdin', input=mistyped, status=10, text='unseal')
+    terminal = Terminal(world, ['secret', 'unseal', '--share'], 'root')
+    terminal.expect('Share: ')
+    terminal.type(texts[0])
+    assert terminal.finish() == 0 and texts[0].strip().encode() not in terminal.output
+    assert b'unsealed' in terminal.output
+    terminal = Terminal(world, ['secret', 'slot', 'replace', number, '--threshold', '2', '--count', '2'], 'root')
+    for i in (1, 2):
+        terminal.expect(f'Share {i} of 2')
+        terminal.expect('ms1-')
+        terminal.expect('press Enter: ')
+        terminal.type('\n')
+        terminal.expect('\033[3J')
+    assert terminal.finish() == 0
+    fail(world, 'secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2', '--share-file',
+         '/root/share', status=1, text='File exists')
+
+
+# ---- Backups ----
+
+def test_recipients_and_backups(world):
+    public = read_json(world, 'secret', 'recipient', 'new', '--private-file', '/root/safe.key')['public']
+    fail(world, 'secret', 'backup', 'create', '/root/none.backup', '--to-recipients', status=6, text='recipient add')
+    assert not os.path.exists(world.path('/root/none.backup')), 'a failed call leaves its file'
+    cli(world, 'secret', 'recipient', 'add', 'safe', public)
+    fail(world, 'secret', 'recipient', 'add', 'safe', public, status=5, text='recipient list')
+    assert [(row['name'], row['public']) for row in read_json(world, 'secret', 'recipient', 'list')] == \
+        [('safe', public)]
+    assert read_json(world, 'status')['recipients'] == ['safe']
+    made = read_json(world, 'secret', 'backup', 'create', '/root/sealed.backup', '--to-recipients', '--hint', 'safe')
+    assert made['backup'] == '/root/sealed.backup'
+    facts = read_json(world, 'secret', 'backup', 'inspect', '/root/sealed.backup')
+    assert (facts['recipients'], facts['passphrase'], facts['hint']) == (['safe'], False, 'safe')
+    status = cli(world, 'status').stdout
+    assert re.search(r'^backup +proven .*ago\), generation 1, in /root/sealed.backup$', status, re.M)
+    fail(world, 'secret', 'backup', 'create', '/root/sealed.backup', '--to-recipients', status=1, text='File exists')
+    cli(world, 'secret', 'recipient', 'remove', 'safe')
+    fail(world, 'secret', 'recipient', 'remove', 'safe', status=4, text='recipient list')
+    fail(world, 'secret', 'backup', 'create', '--to-directory', status=6, text='')
+    for line in ('slot add keyfile', f'recipient add safe {public}', 'backup create --to-directory', 'rotate',
+                 'unseal --cancel'):
+        cli(world, 'secret', *line.split(), status=3, user='alice')
+
+
+def test_rotation(world):
+    cli(world, 'app', 'create', 'erp')
+    fail(world, 'secret', 'rotate', status=6, text='recipient add')
+    dry = cli(world, 'secret', 'rotate', '--dry-run', '--backup', '/root/dry', '--passphrase-file', PASSPHRASE)
+    assert 'generation 2' in dry.stdout and not os.path.exists(world.path('/root/dry'))
+    terminal = Terminal(world, ['secret', 'rotate', '--wait', '--throttle', '1', '--backup', '/root/second',
+                                '--passphrase-file', PASSPHRASE], 'root')
+    assert terminal.finish() == 0
+    assert b'rotation from generation 1 to 2: 2 records re-encrypted' in terminal.output
+    assert [(row['number'], row['state'], row['records']['application'], row['total'])
+            for row in read_json(world, 'secret', 'census')] == [(2, 'active', 1, 2)]
+    assert re.search(r'^rotation +ended .*, generation 1 to 2, 2 records, 0 unreadable$',
+                     cli(world, 'status').stdout, re.M)
+    assert 'never' in cli(world, 'secret', 'rotate', '--if-due').stdout
+    report = read_json(world, 'secret', 'rotate', '--resume', '--wait')
+    assert report['state'] == 'idle' and report['re-encrypted'] == 2
+
+
 # ---- Doctor ----
 
 def findings(world, *arguments, status=1, user='root'):
@@ -156,6 +262,9 @@ def test_doctor_on_the_backup(world):
     assert not [row for row in findings(world, status=None) if 'last backup' in row['text']]
     world.run(f'mv {world.backup} /root/moved')
     assert [row['severity'] for row in findings(world) if 'last backup' in row['text']] == ['warning']
+    world.run(f'cp /root/moved {world.backup}; printf x | dd of={world.backup} bs=1 seek=300 conv=notrunc')
+    assert [row['text'] for row in findings(world) if 'last backup' in row['text']] == \
+        [f"the last backup, '{world.backup}', is not as it was when it was proven"]
 
 
 def test_doctor_without_the_service(world):

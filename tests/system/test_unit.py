@@ -3,6 +3,7 @@
 """The unit under a real systemd: it starts, tells, is watched and ends as the unit says, and its sandbox
 refuses what it should and lets the service do all it must. No watchdog figure here is the unit's
 own: half a minute is too long to wait."""
+import json
 import os
 import re
 import subprocess
@@ -197,6 +198,39 @@ def build_probe(world):
         f'{SOURCE}/tests/system/sandbox_probe.c', encoding='utf-8').read())
     world.run('install -d -m 777 /srv/open /home/shared && install -m 644 /dev/null /home/shared/file && '
               '{ mknod -m 666 /dev/probe c 1 3 || install -m 666 /dev/null /dev/probe; }')
+
+
+def test_the_timers_do_their_work(booted):
+    """What mastersecret-secret(7) enables: a backup from within the sandbox, and a rotation when it is due."""
+    timers = ('mastersecret-backup.timer', 'mastersecret-rotate.timer')
+    units = [name.replace('timer', kind) for name in timers for kind in ('timer', 'service')]
+    said = booted.run(['systemd-analyze', 'verify', '--man=no', *units], check=False)
+    assert said.returncode == 0 and not [line for line in said.stderr.splitlines() if 'mastersecret-' in line], said
+    furnish(booted)
+    key = booted.run('mastersecret secret recipient new --private-file /root/key').stdout.split()[1]
+    booted.run(['mastersecret', 'secret', 'recipient', 'add', 'safe', key])
+    config = '[secret]\nbackup-directory = /var/lib/mastersecret-backup\n'
+    booted.write(booted.config, config)
+    booted.run(f'systemctl reload mastersecretd; systemctl enable --now {" ".join(timers)}')
+    assert booted.run('systemctl list-timers').stdout.count('mastersecret-') >= 2
+    booted.run('systemctl start mastersecret-backup.service mastersecret-rotate.service')
+    (made,) = booted.run('ls /var/lib/mastersecret-backup').stdout.split()
+    booted.run(['mastersecret', 'secret', 'backup', 'verify', f'/var/lib/mastersecret-backup/{made}',
+                '--private-key', '/root/key'])
+    assert census(booted) == [1], 'a rotation that is not due'
+    booted.write(booted.config, config + 'rotate-after = 1s\n')
+    booted.run('systemctl reload mastersecretd')
+    wait_until(lambda: booted.run('systemctl restart mastersecret-rotate.service') and census(booted) != [1],
+               'the rotation to be due')
+    booted.write(booted.config, config)
+    booted.run('systemctl reload mastersecretd; mastersecret secret rotate --resume --wait')
+    assert value(booted) == 'a password'
+
+
+def census(world):
+    """Numbers of the generations that hold records."""
+    return [row['number'] for row in json.loads(world.run('mastersecret secret census --json').stdout)
+            if row['total'] > 0]
 
 
 def test_the_service_runs_in_the_sandbox(booted):
