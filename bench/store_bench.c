@@ -6,8 +6,10 @@
 #include "dbus-service/store/journal.h"
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <gdbm.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,6 +41,15 @@ static double now(void)
     struct timespec time;
 
     clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Of the calling thread alone: what it needs whoever else wants the processor. */
+static double now_processor(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
@@ -253,6 +264,210 @@ static void bench_start(const char *folder, int folder_fd, unsigned long count)
     close_log();
 }
 
+/* ---- what a rotation does, without its cryptography ----------------------------------------- */
+
+/* One append on its way: made on the walk's thread, handed in on the loop. */
+struct step {
+    uint8_t records[LOG_CHANGES_MAX][RECORD_BYTES];
+    struct log_change changes[LOG_CHANGES_MAX];
+    struct log_condition conditions[LOG_CHANGES_MAX];
+    size_t count;
+    enum { STEP_FREE, STEP_FULL, STEP_FLIGHT } state;
+};
+
+static struct rewrite {
+    struct step steps[4];
+    struct step *filling;
+    pthread_mutex_t mutex;
+    pthread_cond_t freed;
+    uv_async_t async;
+    bool walked;
+    unsigned long rewritten, conflicts;
+} rewrite = { .mutex = PTHREAD_MUTEX_INITIALIZER, .freed = PTHREAD_COND_INITIALIZER };
+
+static void step_set(struct step *step, int state)
+{
+    pthread_mutex_lock(&rewrite.mutex);
+    step->state = state;
+    pthread_cond_signal(&rewrite.freed);
+    pthread_mutex_unlock(&rewrite.mutex);
+}
+
+static void on_rewritten(void *userdata, enum log_outcome outcome, uint64_t revision)
+{
+    struct step *step = userdata;
+
+    (void)revision;
+    if (outcome != LOG_DONE)
+        errx(1, "rewrite: outcome %u", outcome);
+    rewrite.rewritten += step->count;
+    step_set(step, STEP_FREE);
+}
+
+static void on_full(uv_async_t *async)
+{
+    (void)async;
+    for (size_t i = 0; i < 4; i++) {
+        struct step *step = &rewrite.steps[i];
+        const struct log_append append = { .changes = step->changes, .changes_count = step->count,
+                                           .conditions = step->conditions,
+                                           .conditions_count = step->count,
+                                           .leave_out_changed = true };
+        bool full;
+
+        pthread_mutex_lock(&rewrite.mutex);
+        full = step->state == STEP_FULL;
+        pthread_mutex_unlock(&rewrite.mutex);
+        if (!full)
+            continue;
+        step_set(step, STEP_FLIGHT);
+        if (log_append(bench.log, &append, on_rewritten, step) != LOG_DONE)
+            errx(1, "rewrite: log_append");
+    }
+}
+
+/* On the walk's thread. */
+static struct step *step_to_fill(void)
+{
+    struct step *found = NULL;
+
+    pthread_mutex_lock(&rewrite.mutex);
+    while (!found) {
+        for (size_t i = 0; i < 4 && !found; i++)
+            if (rewrite.steps[i].state == STEP_FREE)
+                found = &rewrite.steps[i];
+        if (!found)
+            pthread_cond_wait(&rewrite.freed, &rewrite.mutex);
+    }
+    pthread_mutex_unlock(&rewrite.mutex);
+    found->count = 0;
+    return found;
+}
+
+static void step_hand_in(void)
+{
+    step_set(rewrite.filling, STEP_FULL);
+    rewrite.filling = NULL;
+    uv_async_send(&rewrite.async);
+}
+
+static int on_record(void *userdata, const struct log_walk_record *record)
+{
+    struct record_header header;
+    struct step *step;
+
+    (void)userdata;
+    if (!rewrite.filling)
+        rewrite.filling = step_to_fill();
+    step = rewrite.filling;
+    if (record->size != RECORD_BYTES ||
+        record_header_parse(record->record, record->size, &header) < 0)
+        return -EINVAL;
+    header.generation++;
+    header.version++;
+    memcpy(step->records[step->count], record->record, record->size);
+    record_header_format(&header, step->records[step->count]);
+    step->changes[step->count] =
+        (struct log_change){ *record->key, step->records[step->count], record->size };
+    step->conditions[step->count] = (struct log_condition){ *record->key, record->revision };
+    if (++step->count == LOG_CHANGES_MAX)
+        step_hand_in();
+    return 0;
+}
+
+static void on_walked(void *userdata, enum log_outcome outcome, uint64_t revision, const char *text)
+{
+    (void)userdata;
+    (void)revision;
+    if (outcome != LOG_DONE && outcome != LOG_CONFLICT)
+        errx(1, "walk: %s", text);
+    rewrite.conflicts += outcome == LOG_CONFLICT;
+    rewrite.walked = outcome == LOG_DONE;
+    if (!rewrite.filling && rewrite.walked)
+        return;
+    if (rewrite.filling)
+        step_hand_in();
+}
+
+static double time_walk(uint32_t keep, log_walk_each each)
+{
+    const struct log_walk_options options = { .keep_generation = keep, .unasked = keep != 0,
+                                              .each = each,
+                                              .done = on_walked };
+    double begin = now();
+
+    do {
+        rewrite.walked = false;
+        rewrite.conflicts = 0;
+        if (log_walk(bench.log, &options) < 0)
+            errx(1, "log_walk");
+        while (!rewrite.walked && !rewrite.conflicts)
+            uv_run(&bench.loop, UV_RUN_ONCE);
+    } while (!rewrite.walked);
+    return now() - begin;
+}
+
+static int on_counted(void *userdata, const struct log_walk_record *record)
+{
+    (void)userdata;
+    (void)record;
+    rewrite.rewritten++;
+    return 0;
+}
+
+static void on_done(void *userdata, enum log_outcome outcome, uint64_t revision, const char *text)
+{
+    (void)revision;
+    if (outcome != LOG_DONE)
+        errx(1, "%s", text);
+    *(bool *)userdata = true;
+}
+
+static double time_compaction(void)
+{
+    double begin = now();
+    bool done = false;
+
+    if (log_compact(bench.log, on_done, &done) < 0)
+        errx(1, "log_compact");
+    while (!done)
+        uv_run(&bench.loop, UV_RUN_ONCE);
+    return now() - begin;
+}
+
+static void rate(const char *what, unsigned long count, double seconds, double processor,
+                 const char *target)
+{
+    printf("%-34s %10.0f /s %9.2f us of the loop each  %s\n", what, (double)count / seconds,
+           processor / (double)count * 1e6, target);
+}
+
+static void bench_rewrite(void)
+{
+    double seconds, begin;
+    unsigned long count;
+
+    open_log();
+    uv_async_init(&bench.loop, &rewrite.async, on_full);
+    (void)time_compaction(); /* and what was begun at the start */
+    rewrite.rewritten = 0;
+    begin = now_processor();
+    seconds = time_walk(0, on_counted);
+    count = rewrite.rewritten;
+    rate("walk over every record", count, seconds, now_processor() - begin, "");
+    rewrite.rewritten = 0;
+    begin = now_processor();
+    seconds = time_walk(2, on_record);
+    while (rewrite.rewritten < count)
+        uv_run(&bench.loop, UV_RUN_ONCE);
+    rate("rewrite of every record", count, seconds, now_processor() - begin, "(target 200000)");
+    begin = now_processor();
+    seconds = time_compaction();
+    rate("compaction", count, seconds, now_processor() - begin, "");
+    uv_close((uv_handle_t *)&rewrite.async, NULL);
+    close_log();
+}
+
 int main(int argc, char **argv)
 {
     unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
@@ -271,6 +486,7 @@ int main(int argc, char **argv)
     open_log();
     bench_appends(folder_fd);
     bench_start(folder, folder_fd, count);
+    bench_rewrite();
     unlinkat(folder_fd, "journal", 0);
     unlinkat(folder_fd, "view", 0);
     return rmdir(folder) ? 1 : 0;

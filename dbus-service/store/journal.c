@@ -138,14 +138,17 @@ static int view_checked(struct log *log, int result)
 static int apply_change(void *userdata, const struct frame_change *change)
 {
     struct log *log = userdata;
+    struct view_held held;
+    bool known;
     int r;
 
-    pending_del(&log->pending, &change->key, change->revision);
+    known = pending_del(&log->pending, &change->key, change->revision, &held);
     log->verify_changes++;
     log->applied++;
     if (log->view_bad)
         return 0;
-    r = view_apply(log->view, change->revision, &change->key, change->record, change->size);
+    r = view_apply_held(log->view, change->revision, &change->key, change->record, change->size,
+                        known ? &held : NULL);
     if (r != VIEW_DONE)
         view_fail(log, "view: cannot be written");
     return 0;
@@ -178,7 +181,6 @@ static bool key_is_valid(const struct record_key *key)
     return key->class >= 1 && key->class <= RECORD_CLASS_MAX && key->name_length <= RECORD_NAME_MAX;
 }
 
-/* Well-formed, and each key once. */
 static int check_form(const struct log_append *append)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
@@ -188,13 +190,14 @@ static int check_form(const struct log_append *append)
         if (!key_is_valid(&change->key) ||
             record_header_parse(change->record, change->size, &header) < 0)
             return -EINVAL;
-        for (size_t j = 0; j < i; j++) {
-            if (keys_equal(&append->changes[j].key, &change->key))
-                return -EINVAL;
-        }
     }
+    if (append->leave_out_changed && append->conditions_count != append->changes_count)
+        return -EINVAL;
     for (size_t i = 0; i < append->conditions_count; i++) {
-        if (!key_is_valid(&append->conditions[i].key))
+        const struct record_key *key = &append->conditions[i].key;
+
+        if (!key_is_valid(key) ||
+            (append->leave_out_changed && !keys_equal(key, &append->changes[i].key)))
             return -EINVAL;
     }
     return 0;
@@ -226,78 +229,100 @@ static int newest_state(struct log *log, const struct record_key *key,
     struct record_header header;
     int r;
 
-    if (pending_get(&log->pending, key, ret_state))
+    if (pending_get(&log->pending, key, ret_state)) {
+        ret_state->held = (struct view_held){ 0 }; /* another change comes before */
         return 0;
+    }
     *ret_state = (struct record_state){ 0 };
-    r = view_checked(log, view_get(log->view, key, &held));
+    r = view_checked(log, view_find(log->view, key, &held, &ret_state->held));
     if (r <= 0)
         return r;
-    if (record_header_parse(held.record, held.size, &header) < 0)
-        return view_checked(log, -EBADMSG);
+    header = ret_state->held.header;
     ret_state->revision = held.revision;
     ret_state->version = header.version;
     ret_state->tombstone = header.kind == RECORD_TOMBSTONE;
     return 0;
 }
 
+/* What is found out about an append before it is queued. */
+struct judgement {
+    struct record_state conditions[LOG_CONDITIONS_MAX], changes[LOG_CHANGES_MAX];
+    bool left_out[LOG_CHANGES_MAX];
+    size_t left_out_count;
+};
+
+static bool condition_holds(const struct log_condition *condition, const struct record_state *state)
+{
+    return condition->revision == 0 ? state->revision == 0 || state->tombstone
+                                    : condition->revision == state->revision;
+}
+
 static int judge_conditions(struct log *log, const struct log_append *append,
-                            struct record_state *ret_states)
+                            struct judgement *judgement)
 {
     for (size_t i = 0; i < append->conditions_count; i++) {
         const struct log_condition *condition = &append->conditions[i];
-        struct record_state *state = &ret_states[i];
-        int r = newest_state(log, &condition->key, state);
+        int r = newest_state(log, &condition->key, &judgement->conditions[i]);
 
         if (r < 0)
             return r;
-        if (condition->revision == 0 && state->revision != 0 && !state->tombstone)
+        if (condition_holds(condition, &judgement->conditions[i]))
+            continue;
+        if (!append->leave_out_changed)
             return LOG_CONFLICT;
-        if (condition->revision != 0 && condition->revision != state->revision)
-            return LOG_CONFLICT;
+        judgement->left_out[i] = true;
+        judgement->left_out_count++;
     }
-    return 0;
+    return judgement->left_out_count && judgement->left_out_count == append->changes_count
+               ? LOG_CONFLICT
+               : 0;
 }
 
-/* Most keys that are written were looked up for a condition. */
-static int known_state(struct log *log, const struct log_append *append,
-                       const struct record_state *states, const struct record_key *key,
-                       struct record_state *ret_state)
+/* Most keys that are written were looked up for a condition, the one at the same place as a rule. */
+static int known_state(struct log *log, const struct log_append *append, size_t change,
+                       struct judgement *judgement)
 {
-    for (size_t i = 0; i < append->conditions_count; i++)
-        if (keys_equal(&append->conditions[i].key, key)) {
-            *ret_state = states[i];
+    const struct record_key *key = &append->changes[change].key;
+
+    for (size_t i = 0; i < append->conditions_count; i++) {
+        size_t at = (change + i) % append->conditions_count;
+
+        if (keys_equal(&append->conditions[at].key, key)) {
+            judgement->changes[change] = judgement->conditions[at];
             return 0;
         }
-    return newest_state(log, key, ret_state);
+    }
+    return newest_state(log, key, &judgement->changes[change]);
 }
 
 /* A version not above the newest was decided on an older record, whatever the conditions say. */
 static int judge_versions(struct log *log, const struct log_append *append,
-                          const struct record_state *states)
+                          struct judgement *judgement)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
         const struct log_change *change = &append->changes[i];
+        const struct record_state *state = &judgement->changes[i];
         struct record_header header;
-        struct record_state state;
-        int r = known_state(log, append, states, &change->key, &state);
+        int r = known_state(log, append, i, judgement);
 
         if (r < 0)
             return r;
         r = record_header_parse(change->record, change->size, &header);
         if (r < 0)
             return -EINVAL;
-        if (state.revision != 0 && header.version <= state.version)
+        if (!judgement->left_out[i] && state->revision != 0 && header.version <= state->version)
             return LOG_CONFLICT;
     }
     return 0;
 }
 
-static int judge(struct log *log, const struct log_append *append)
+static int judge(struct log *log, const struct log_append *append, struct judgement *judgement)
 {
-    struct record_state states[LOG_CONDITIONS_MAX];
-    int r = judge_conditions(log, append, states);
+    int r = judge_conditions(log, append, judgement);
 
-    return r == 0 ? judge_versions(log, append, states) : r;
+    if (append->ret_left_out)
+        *append->ret_left_out = judgement->left_out_count;
+    return r == 0 ? judge_versions(log, append, judgement) : r;
 }
 
 /* The states that pending_put() writes over, to take an append back. */
@@ -313,17 +338,22 @@ static void pending_undo(struct log *log, const struct log_append *append,
         const struct record_key *key = &append->changes[count].key;
 
         /* A key that is there already needs no memory. */
+        struct view_held held;
+
         if (!undo[count].had || pending_put(&log->pending, key, &undo[count].state) < 0)
-            pending_del(&log->pending, key, log->next_revision);
+            (void)pending_del(&log->pending, key, log->next_revision, &held);
     }
 }
 
-static int pending_put_all(struct log *log, const struct log_append *append, struct undo *undo)
+/* 0; -EINVAL: the same key twice; -ENOMEM. */
+static int pending_put_all(struct log *log, const struct log_append *append,
+                           const struct judgement *judgement, struct undo *undo)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
         const struct log_change *change = &append->changes[i];
         struct record_header header;
-        struct record_state state = { .revision = log->next_revision };
+        struct record_state state = { .revision = log->next_revision,
+                                      .held = judgement->changes[i].held };
         int r;
 
         r = record_header_parse(change->record, change->size, &header);
@@ -331,8 +361,11 @@ static int pending_put_all(struct log *log, const struct log_append *append, str
             state.version = header.version;
             state.tombstone = header.kind == RECORD_TOMBSTONE;
             undo[i].had = pending_get(&log->pending, &change->key, &undo[i].state);
-            r = pending_put(&log->pending, &change->key, &state);
+            if (undo[i].had && undo[i].state.revision == log->next_revision)
+                r = -EINVAL;
         }
+        if (r == 0)
+            r = pending_put(&log->pending, &change->key, &state);
         if (r < 0) {
             pending_undo(log, append, undo, i);
             return r;
@@ -341,12 +374,13 @@ static int pending_put_all(struct log *log, const struct log_append *append, str
     return 0;
 }
 
-static int queue_append(struct log *log, const struct log_append *append, log_append_done done,
-                        void *userdata)
+static int queue_append(struct log *log, const struct log_append *append,
+                        const struct judgement *judgement, log_append_done done, void *userdata)
 {
     size_t size = frame_append_size(append);
     CLEANUP_FREE struct writer_append *queued = malloc(sizeof(*queued) + size);
     struct undo undo[LOG_CHANGES_MAX];
+    int r;
 
     if (!queued)
         return LOG_FAILED;
@@ -354,8 +388,9 @@ static int queue_append(struct log *log, const struct log_append *append, log_ap
         .revision = log->next_revision, .done = done, .userdata = userdata, .size = size
     };
     frame_append_format(append, queued->bytes, size);
-    if (pending_put_all(log, append, undo) < 0)
-        return LOG_FAILED;
+    r = pending_put_all(log, append, judgement, undo);
+    if (r < 0)
+        return r == -EINVAL ? r : LOG_FAILED;
     if (!writer_queue(&log->writer, queued)) {
         pending_undo(log, append, undo, append->changes_count);
         return LOG_FAILED;
@@ -366,9 +401,28 @@ static int queue_append(struct log *log, const struct log_append *append, log_ap
     return LOG_DONE;
 }
 
+/* Without what was left out. */
+static int queue_rest(struct log *log, const struct log_append *append,
+                      struct judgement *judgement, log_append_done done, void *userdata)
+{
+    struct log_change changes[LOG_CHANGES_MAX];
+    struct log_append rest = *append;
+
+    rest.changes = changes;
+    rest.changes_count = 0;
+    for (size_t i = 0; i < append->changes_count; i++) {
+        if (judgement->left_out[i])
+            continue;
+        judgement->changes[rest.changes_count] = judgement->changes[i];
+        changes[rest.changes_count++] = append->changes[i];
+    }
+    return queue_append(log, &rest, judgement, done, userdata);
+}
+
 int log_append(struct log *log, const struct log_append *append, log_append_done done,
                void *userdata)
 {
+    struct judgement judgement;
     int r;
 
     if (log->read_only)
@@ -378,9 +432,15 @@ int log_append(struct log *log, const struct log_append *append, log_append_done
     r = check_limits(append);
     if (r == 0)
         r = check_form(append);
-    if (r == 0)
-        r = judge(log, append);
-    return r == 0 ? queue_append(log, append, done, userdata) : r;
+    if (r != 0)
+        return r;
+    memset(judgement.left_out, 0, sizeof(judgement.left_out));
+    judgement.left_out_count = 0;
+    r = judge(log, append, &judgement);
+    if (r != 0)
+        return r;
+    return judgement.left_out_count ? queue_rest(log, append, &judgement, done, userdata)
+                                    : queue_append(log, append, &judgement, done, userdata);
 }
 
 static void call_done(struct writer_list *finished)

@@ -103,6 +103,8 @@ static int walk_change(void *userdata, const struct frame_change *change)
         return 0;
     if (walk->background->keep && header.generation == walk->background->keep)
         return 0;
+    if (walk->background->unasked)
+        return walk->each(walk->userdata, change, QUESTION_CURRENT);
     if (question_add(batch, change))
         return 0;
     r = walk_flush(walk);
@@ -220,6 +222,7 @@ void background_walk_out(struct background *background)
     if (background->walk->low_priority)
         thread_lower_priority();
     background->keep = background->walk->keep_generation;
+    background->unasked = background->walk->unasked;
     r = scan_init(&scan, background->fd, &background->options->hash);
     if (r == 0)
         r = background_walk(background, &scan, false, walk_answer, background);

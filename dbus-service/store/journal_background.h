@@ -31,6 +31,7 @@ struct background {
     struct log_head head; /* of this head */
     struct question_batch *batch;
     uint32_t keep;       /* changes of this generation are not asked about; 0 = none */
+    bool unasked;        /* nor are others; each is taken for the newest */
     atomic_uint_fast64_t done; /* bytes of the journal walked over */
     pthread_t thread;
     atomic_bool ended;

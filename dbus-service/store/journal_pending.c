@@ -107,22 +107,25 @@ int pending_put(struct pending *pending, const struct record_key *key,
     return 0;
 }
 
-void pending_del(struct pending *pending, const struct record_key *key, uint64_t revision)
+bool pending_del(struct pending *pending, const struct record_key *key, uint64_t revision,
+                 struct view_held *ret_held)
 {
     uint8_t bytes[RECORD_KEY_MAX];
     struct pending_entry **link, *entry;
     size_t size;
 
     if (!pending->count)
-        return;
+        return false;
     size = record_key_format(key, bytes);
     link = find(pending, bytes, size, key_hash(bytes, size));
     entry = *link;
     if (!entry || entry->state.revision != revision)
-        return;
+        return false;
+    *ret_held = entry->state.held;
     *link = entry->next;
     free(entry);
     pending->count--;
+    return true;
 }
 
 void pending_deinit(struct pending *pending)

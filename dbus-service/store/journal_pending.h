@@ -5,15 +5,14 @@
 #ifndef STORE_JOURNAL_PENDING_H
 #define STORE_JOURNAL_PENDING_H
 
-#include "common/record_header.h"
-
-#include <stdbool.h>
+#include "dbus-service/store/view.h"
 
 /* The newest record of a key, as far as judging needs it. */
 struct record_state {
     uint64_t revision; /* 0: never written */
     uint64_t version;
     bool tombstone;
+    struct view_held held; /* what the view had when the change was judged */
 };
 
 struct pending_entry;
@@ -29,8 +28,10 @@ bool pending_get(const struct pending *pending, const struct record_key *key,
 /* 0 or -ENOMEM (nothing is changed then). */
 int pending_put(struct pending *pending, const struct record_key *key,
                 const struct record_state *state) MUST_CHECK;
-/* The change at `revision` has arrived; a newer one of the same key stays. */
-void pending_del(struct pending *pending, const struct record_key *key, uint64_t revision);
+/* The change at `revision` has arrived: it is forgotten, and true, with what the view had before it. A
+ * newer one of the same key stays: false. */
+bool pending_del(struct pending *pending, const struct record_key *key, uint64_t revision,
+                 struct view_held *ret_held);
 /* Forgets all. */
 void pending_deinit(struct pending *pending);
 

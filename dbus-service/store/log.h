@@ -43,6 +43,10 @@ struct log_append {
     size_t changes_count;
     const struct log_condition *conditions;
     size_t conditions_count;
+    /* Conditions are of the changes, one each, in the same order; a change whose condition does not
+     * hold is left out, and only when all are it is a conflict. */
+    bool leave_out_changed;
+    size_t *ret_left_out; /* how many were, written before log_append() returns; NULL is legal */
 };
 
 enum log_outcome {
@@ -145,6 +149,8 @@ typedef int (*log_walk_each)(void *userdata, const struct log_walk_record *recor
 struct log_walk_options {
     uint32_t keep_generation; /* records of it are passed over, and cost next to nothing; 0: none */
     bool low_priority;        /* gives way to everything else that wants the processor */
+    bool unasked; /* records that were superseded are handed out too, in the log's order: the view is
+                     not asked which are, which takes the loop's time (log_append() finds out) */
     log_walk_each each;
     log_work_done done;
     void *userdata;

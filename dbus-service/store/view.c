@@ -62,6 +62,7 @@ struct view {
     int folder_fd;
     bool broken;
     bool bulk;
+    uint64_t stamp; /* another one after an entry was touched that no change was of */
     size_t tails_count;
     struct tail *tails[TAIL_BUCKETS];
     struct counters counters;
@@ -344,6 +345,7 @@ static int entry_move(struct view *view, const struct record_key *key, uint32_t 
         return -EBADMSG;
     cursor = cursor_writer(bytes + 8, 4);
     cursor_put_u32(&cursor, position);
+    view->stamp++;
     return db_put(view, db_datum(place.bytes, place.size), bytes, size);
 }
 
@@ -666,15 +668,15 @@ static int entry_put(struct view *view, const struct record_key *key, const stru
 
 /* What is let go leaves its bytes in the file, in room that is free: they are wiped first. A value of
  * the same size is written in the same place. */
-static int entry_wipe(struct view *view, const struct record_key *key, const struct entry *held)
+static int entry_wipe(struct view *view, const struct record_key *key, size_t size)
 {
-    CLEANUP_FREE uint8_t *zeros = calloc(1, ENTRY_HEAD_SIZE + held->size);
+    CLEANUP_FREE uint8_t *zeros = calloc(1, ENTRY_HEAD_SIZE + size);
     struct entry_key place;
 
     if (!zeros)
         return -ENOMEM;
     entry_key_format(key, &place);
-    return db_put(view, db_datum(place.bytes, place.size), zeros, ENTRY_HEAD_SIZE + held->size);
+    return db_put(view, db_datum(place.bytes, place.size), zeros, ENTRY_HEAD_SIZE + size);
 }
 
 /* A record under a key that has none, in a bulk load: no look-up. 0, 1 there is one, or -errno. */
@@ -714,26 +716,54 @@ static int index_update(struct view *view, const struct record_key *key, uint32_
     return r < 0 ? r : index_remove(view, key, held);
 }
 
-static int entry_replace(struct view *view, const struct record_key *key, struct entry *entry)
+static struct view_held held_of(const struct view *view, bool found, const struct entry *entry)
+{
+    struct view_held held = { .stamp = view->stamp, .found = found, .position = POSITION_NONE };
+
+    if (found) {
+        held.position = entry->position;
+        held.size = entry->size;
+        held.header = entry->header;
+    }
+    return held;
+}
+
+static int entry_look_up(struct view *view, const struct record_key *key,
+                         struct view_held *ret_held)
 {
     CLEANUP_FREE uint8_t *memory = NULL;
-    struct entry held = { .position = POSITION_NONE };
-    int found, r;
+    struct entry entry;
+    int found = entry_get(view, key, &memory, &entry);
 
-    found = entry_get(view, key, &memory, &held);
     if (found < 0)
         return found;
-    if (found && entry->header.version <= held.header.version)
+    *ret_held = held_of(view, found, &entry);
+    return 0;
+}
+
+static int entry_replace(struct view *view, const struct record_key *key, struct entry *entry,
+                         const struct view_held *held)
+{
+    struct view_held looked_up;
+    int r;
+
+    if (!held || held->stamp != view->stamp) {
+        r = entry_look_up(view, key, &looked_up);
+        if (r < 0)
+            return r;
+        held = &looked_up;
+    }
+    if (held->found && entry->header.version <= held->header.version)
         return VIEW_STALE_VERSION;
-    r = index_update(view, key, held.position, entry);
-    if (r == 0 && found && held.size != entry->size)
-        r = entry_wipe(view, key, &held);
+    r = index_update(view, key, held->position, entry);
+    if (r == 0 && held->found && held->size != entry->size)
+        r = entry_wipe(view, key, held->size);
     if (r == 0)
         r = entry_put(view, key, entry, GDBM_REPLACE);
     if (r < 0)
         return r;
-    if (found)
-        census_count(&view->counters, key, &held.header, held.size, -1);
+    if (held->found)
+        census_count(&view->counters, key, &held->header, held->size, -1);
     census_count(&view->counters, key, &entry->header, entry->size, 1);
     return VIEW_DONE;
 }
@@ -746,8 +776,8 @@ static int view_result(struct view *view, int result)
     return result;
 }
 
-int view_apply(struct view *view, uint64_t revision, const struct record_key *key,
-               const uint8_t *record, size_t size)
+int view_apply_held(struct view *view, uint64_t revision, const struct record_key *key,
+                    const uint8_t *record, size_t size, const struct view_held *held)
 {
     struct entry entry = {
         .revision = revision, .position = POSITION_NONE, .record = record, .size = size
@@ -767,7 +797,13 @@ int view_apply(struct view *view, uint64_t revision, const struct record_key *ke
         if (r <= 0)
             return view_result(view, r);
     }
-    return view_result(view, entry_replace(view, key, &entry));
+    return view_result(view, entry_replace(view, key, &entry, held));
+}
+
+int view_apply(struct view *view, uint64_t revision, const struct record_key *key,
+               const uint8_t *record, size_t size)
+{
+    return view_apply_held(view, revision, key, record, size, NULL);
 }
 
 int view_forget(struct view *view, const struct record_key *key)
@@ -785,7 +821,8 @@ int view_forget(struct view *view, const struct record_key *key)
     if (held.header.kind != RECORD_TOMBSTONE)
         return 0;
     entry_key_format(key, &place);
-    r = entry_wipe(view, key, &held);
+    view->stamp++;
+    r = entry_wipe(view, key, held.size);
     if (r == 0)
         r = db_del(view, db_datum(place.bytes, place.size));
     if (r == 0)
@@ -793,7 +830,8 @@ int view_forget(struct view *view, const struct record_key *key)
     return view_result(view, r);
 }
 
-int view_get(struct view *view, const struct record_key *key, struct log_record *ret_record)
+int view_find(struct view *view, const struct record_key *key, struct log_record *ret_record,
+              struct view_held *ret_held)
 {
     struct entry entry;
     int r;
@@ -803,12 +841,21 @@ int view_get(struct view *view, const struct record_key *key, struct log_record 
     if (view->broken)
         return -EBADMSG;
     r = entry_get(view, key, &view->lent, &entry);
+    if (r >= 0)
+        *ret_held = held_of(view, r, &entry);
     if (r <= 0)
         return r;
     ret_record->revision = entry.revision;
     ret_record->record = entry.record;
     ret_record->size = entry.size;
     return 1;
+}
+
+int view_get(struct view *view, const struct record_key *key, struct log_record *ret_record)
+{
+    struct view_held held;
+
+    return view_find(view, key, ret_record, &held);
 }
 
 /* Hands out at most `limit` names of the page below *position, the newest first. */
@@ -1078,6 +1125,7 @@ int view_open(int folder_fd, struct view **ret_view, struct view_position *ret_p
     if (!view)
         return -ENOMEM;
     view->folder_fd = folder_fd;
+    view->stamp = 1;
     r = folder_remove(folder_fd, VIEW_OPEN_NAME);
     if (r < 0)
         return r;
@@ -1109,6 +1157,7 @@ int view_new(int folder_fd, bool bulk, struct view **ret_view)
         return -ENOMEM;
     view->folder_fd = folder_fd;
     view->bulk = bulk;
+    view->stamp = 1;
     r = folder_remove(folder_fd, VIEW_NAME);
     if (r == 0)
         r = folder_remove(folder_fd, VIEW_OPEN_NAME);

@@ -16,6 +16,16 @@ struct view_position {
     uint64_t journal_offset; /* of the first byte after the commit last applied */
 };
 
+/* What the view held under a key when it was asked: who applies the next change of that key, and no
+ * other in between, need not have it looked up again. */
+struct view_held {
+    uint64_t stamp; /* 0: nothing is known */
+    bool found;
+    uint32_t position;
+    size_t size;
+    struct record_header header;
+};
+
 enum view_outcome {
     VIEW_DONE = 0,
     VIEW_ABSENT,  /* there is no cleanly closed view; or it is of an older or newer format, another
@@ -34,11 +44,18 @@ int view_bulk_end(struct view *view) MUST_CHECK;
 /* Applies one change at a revision. VIEW_DONE, VIEW_STALE_VERSION or -errno. */
 int view_apply(struct view *view, uint64_t revision, const struct record_key *key,
                const uint8_t *record, size_t size) MUST_CHECK;
+/* The same, with what view_find() said of the key; NULL, or out of date by changes of other keys: it
+ * is looked up. */
+int view_apply_held(struct view *view, uint64_t revision, const struct record_key *key,
+                    const uint8_t *record, size_t size, const struct view_held *held) MUST_CHECK;
 /* Forgets a tombstone that compaction dropped. */
 int view_forget(struct view *view, const struct record_key *key) MUST_CHECK;
 
 int view_get(struct view *view, const struct record_key *key,
              struct log_record *ret_record) MUST_CHECK;
+/* view_get() and what is held; also when nothing is found. */
+int view_find(struct view *view, const struct record_key *key, struct log_record *ret_record,
+              struct view_held *ret_held) MUST_CHECK;
 int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
               uint64_t *cursor, size_t limit, log_list_each each, void *userdata) MUST_CHECK;
 /* Verification: every record of the journal that is current is checked once between begin and end. */

@@ -381,6 +381,134 @@ static void test_walk_over_damage(void **state)
     assert_int_equal(store->events[LOG_EVENT_DAMAGED], 1);
 }
 
+static void test_walk_unasked_hands_out_all(void **state)
+{
+    struct store *store = *state;
+    struct walk walk;
+    const struct log_walk_options options = { .keep_generation = 2, .unasked = true,
+                                              .each = on_walk_seen, .done = on_walk_end,
+                                              .userdata = &walk };
+
+    fill_mixed(store);
+    seen_init(&walk.seen);
+    walk.end = (struct end){ 0 };
+    assert_int_equal(log_walk(store->log, &options), 0);
+    store_run_until(store, &walk.end.came);
+    assert_int_equal(walk.end.outcome, LOG_DONE);
+    assert_int_equal(walk.seen.count, MIXED - 2);
+    assert_int_equal(walk.seen.generations[2], 0);
+}
+
+/* ---- what a rewrite appends ----------------------------------------------------------------- */
+
+enum { MANY = 3 };
+
+struct many {
+    uint8_t records[MANY][64];
+    struct log_change changes[MANY];
+    struct log_condition conditions[MANY];
+    size_t left_out;
+    struct log_append append;
+};
+
+static void many_init(struct many *many, uint64_t version, const uint64_t revisions[MANY])
+{
+    *many = (struct many){ .append = { .changes = many->changes, .changes_count = MANY,
+                                       .conditions = many->conditions, .conditions_count = MANY,
+                                       .leave_out_changed = true,
+                                       .ret_left_out = &many->left_out } };
+    for (size_t i = 0; i < MANY; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "uuser%zu", i);
+        store_record(many->records[i], sizeof(many->records[i]), RECORD_LIVE, version);
+        many->changes[i] = (struct log_change){ store_key(RECORD_MAPPING, 1, name),
+                                                many->records[i], sizeof(many->records[i]) };
+        many->conditions[i] = (struct log_condition){ many->changes[i].key, revisions[i] };
+    }
+}
+
+static void test_changed_records_are_left_out(void **state)
+{
+    static const uint64_t absent[MANY] = { 0 }, then[MANY] = { 1, 1, 1 }, now[MANY] = { 3, 2, 3 };
+    struct store *store = *state;
+    struct store_put put = { .key = store_key(RECORD_MAPPING, 1, "uuser1"), .version = 2 };
+    struct end end = { 0 };
+    struct many many;
+
+    many_init(&many, 1, absent);
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), LOG_DONE);
+    store_run_until(store, &end.came);
+    assert_int_equal(many.left_out, 0);
+    assert_int_equal(store_put(store, &put, NULL), LOG_DONE);
+    many_init(&many, 9, then);
+    end = (struct end){ 0 };
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), LOG_DONE);
+    assert_int_equal(many.left_out, 1);
+    many_init(&many, 10, then); /* judged by what waits */
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), LOG_CONFLICT);
+    assert_int_equal(many.left_out, MANY);
+    store_run_until(store, &end.came);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(store_version(store, &many.changes[i].key), i == 1 ? 2 : 9);
+    many_init(&many, 11, now);
+    many.conditions[0].key = many.conditions[1].key;
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), -EINVAL);
+    many_init(&many, 11, now);
+    many.append.conditions_count--;
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), -EINVAL);
+    many_init(&many, 11, now);
+    many.changes[2].key = many.changes[0].key; /* one key twice */
+    many.append.leave_out_changed = false;
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), -EINVAL);
+    many_init(&many, 11, now); /* nothing of that is waiting */
+    end = (struct end){ 0 };
+    assert_int_equal(log_append(store->log, &many.append, on_put, &end), LOG_DONE);
+    store_run_until(store, &end.came);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(store_version(store, &many.changes[i].key), 11);
+}
+
+static int on_name(void *userdata, const struct record_key *key)
+{
+    (void)key;
+    ++*(size_t *)userdata;
+    return 0;
+}
+
+/* What was looked up when an append was judged is out of date when another one, applied before it,
+ * moved the entry. */
+static void test_an_entry_moved_before_its_change_is_applied(void **state)
+{
+    static const uint64_t absent[MANY] = { 0 };
+    static const uint8_t scope[RECORD_SCOPE_SIZE] = { 1, 1, 1, 1, 1, 1, 1, 1,
+                                                      1, 1, 1, 1, 1, 1, 1, 1 };
+    struct store *store = *state;
+    struct end ends[2] = { { 0 } };
+    uint64_t cursor = 0;
+    struct many many;
+    size_t names = 0;
+
+    many_init(&many, 1, absent);
+    assert_int_equal(log_append(store->log, &many.append, on_put, &ends[0]), LOG_DONE);
+    store_run_until(store, &ends[0].came);
+    ends[0] = (struct end){ 0 };
+    many_init(&many, 2, absent);
+    store_record(many.records[0], sizeof(many.records[0]), RECORD_TOMBSTONE, 2);
+    many.append = (struct log_append){ .changes = &many.changes[0], .changes_count = 1 };
+    assert_int_equal(log_append(store->log, &many.append, on_put, &ends[0]), LOG_DONE);
+    many.append.changes = &many.changes[2]; /* takes the first one's place in the list */
+    assert_int_equal(log_append(store->log, &many.append, on_put, &ends[1]), LOG_DONE);
+    store_run_until(store, &ends[1].came);
+    assert_int_equal(log_list(store->log, RECORD_MAPPING, scope, &cursor, 10, on_name, &names), 0);
+    assert_int_equal(names, 2);
+    store_close(store);
+    assert_int_equal(store_open(store), LOG_DONE);
+    while (!store->events[LOG_EVENT_VERIFIED] && !store->events[LOG_EVENT_VIEW_DAMAGED])
+        uv_run(&store->loop, UV_RUN_ONCE); /* its list included */
+    assert_int_equal(store->events[LOG_EVENT_VIEW_DAMAGED], 0);
+}
+
 /* ---- compaction on demand ------------------------------------------------------------------- */
 
 static bool folder_holds(struct store *store, const void *bytes, size_t size)
@@ -799,6 +927,9 @@ int main(void)
         TEST(test_walk_cancel_amidst_and_close),
         TEST(test_compaction_takes_the_place_of_a_walk_late),
         TEST(test_walk_over_damage),
+        TEST(test_walk_unasked_hands_out_all),
+        TEST(test_changed_records_are_left_out),
+        TEST(test_an_entry_moved_before_its_change_is_applied),
         TEST(test_compaction_leaves_no_old_ciphertext),
         TEST(test_compaction_after_a_rebuild_leaves_no_old_ciphertext),
         TEST(test_compact_of_nothing_and_twice),
