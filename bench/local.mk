@@ -13,7 +13,7 @@ check_PROGRAMS += %D%/store_bench
 
 # `make bench` measures; the programs are built for it alone. BENCHFLAGS: see bench/run --help.
 
-EXTRA_PROGRAMS = %D%/fill %D%/login %D%/measure
+EXTRA_PROGRAMS = %D%/fill %D%/login %D%/measure %D%/rotate
 CLEANFILES += $(EXTRA_PROGRAMS)
 EXTRA_DIST += %D%/run %D%/stand.py
 
@@ -27,6 +27,11 @@ EXTRA_DIST += %D%/run %D%/stand.py
 %C%_fill_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_fill_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
 %C%_fill_LDADD = dbus-service/libservice.la
+
+%C%_rotate_SOURCES = %D%/rotate.c
+%C%_rotate_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_rotate_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
+%C%_rotate_LDADD = dbus-service/libservice.la
 
 %C%_login_SOURCES = %D%/clock.h %D%/login.c
 %C%_login_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)

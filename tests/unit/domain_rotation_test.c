@@ -157,6 +157,18 @@ static void await_end(struct turn *turn)
     domain_run_ms(&turn->domain, 1);
 }
 
+/* Fails the test after a minute. */
+static void await_phase(struct turn *turn, enum rotation_phase phase)
+{
+    struct rotation_status status = {.phase = ROTATION_IDLE};
+
+    for (unsigned i = 0; i < 12000 && (i == 0 || status.phase != phase); i++) {
+        domain_run_ms(&turn->domain, 5);
+        rotation_status(turn->rotation, &status);
+    }
+    assert_string_equal(rotation_phase_name(status.phase), rotation_phase_name(phase));
+}
+
 static uint64_t census(struct turn *turn, uint32_t generation)
 {
     uint64_t count = 0;
@@ -278,12 +290,6 @@ static void test_goes_on_after_a_crash(void **state)
     teardown(&turn);
 }
 
-struct writer {
-    struct turn *turn;
-    struct result set;
-    struct result update;
-};
-
 /* Nothing is refused because a rotation runs, and the last value that was acknowledged is there. */
 static void test_changes_go_on(void **state)
 {
@@ -336,11 +342,10 @@ static void test_a_change_meets_the_rotation(void **state)
     rotate(&turn);
     /* In every turn one is begun, so that some stand behind the batch that holds the application. */
     while (turn.ends == 0) {
-        struct result updated = {0}, written = {0};
+        struct result updated = {0};
         struct failure failure = {0};
         const struct application *erp = application_set_find(turn.domain.set, "erp");
 
-        (void)written;
         assert_int_equal(application_update(turn.domain.set, erp, &draft, on_written, &updated,
                                             &failure), 0);
         while (updated.calls == 0)
@@ -415,9 +420,8 @@ static void test_pause_and_rate(void **state)
     assert_int_equal(status.limit, 100);
     assert_int_equal(rotation_pause(turn.rotation, true, on_done, &result, &failure), 0);
     domain_wait(&turn.domain, &result, 1);
-    domain_run_ms(&turn.domain, 50);
+    await_phase(&turn, ROTATION_PAUSED);
     rotation_status(turn.rotation, &status);
-    assert_int_equal(status.phase, ROTATION_PAUSED);
     done = status.done;
     assert_true(done < status.total);
     domain_run_ms(&turn.domain, 100);
@@ -425,6 +429,7 @@ static void test_pause_and_rate(void **state)
     domain_start(&turn.domain);
     domain_unseal(&turn.domain);
     start_rotation(&turn);
+    await_phase(&turn, ROTATION_PAUSED);
     domain_run_ms(&turn.domain, 100);
     rotation_status(turn.rotation, &status);
     assert_int_equal(status.phase, ROTATION_PAUSED);
@@ -451,10 +456,7 @@ static void test_again(void **state)
     rotation_configure(turn.rotation, &turn.settings);
     assert_int_equal(begin(&turn, false, &first, &failure), 0);
     domain_wait(&turn.domain, &first, 1);
-    do {
-        domain_run_ms(&turn.domain, 5);
-        rotation_status(turn.rotation, &status);
-    } while (status.phase != ROTATION_WALK);
+    await_phase(&turn, ROTATION_WALK);
     assert_int_equal(begin(&turn, false, &second, &failure), ERROR_ROTATION_RUNNING);
     assert_int_equal(begin(&turn, true, &second, &failure), 0);
     domain_wait(&turn.domain, &second, 1);
@@ -571,9 +573,7 @@ static void test_sealed_meanwhile(void **state)
     assert_int_equal(realm_seal(turn.domain.realm, on_done, &result, &failure), 0);
     rotation_realm_changed(turn.rotation);
     domain_wait(&turn.domain, &result, 1);
-    domain_run_ms(&turn.domain, 20);
-    rotation_status(turn.rotation, &status);
-    assert_int_equal(status.phase, ROTATION_WAITING);
+    await_phase(&turn, ROTATION_WAITING);
     domain_unseal(&turn.domain);
     rotation_realm_changed(turn.rotation);
     await_end(&turn);
