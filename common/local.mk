@@ -25,6 +25,8 @@ noinst_LTLIBRARIES += %D%/librecipient.la
 %C%_librecipient_la_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
 %C%_librecipient_la_LIBADD = $(SODIUM_LIBS)
 %C%_librecipient_la_SOURCES = \
+    %D%/backup_signature.c \
+    %D%/backup_signature.h \
     %D%/file_hash.c \
     %D%/file_hash.h \
     %D%/recipient_key.c \

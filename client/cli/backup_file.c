@@ -4,6 +4,7 @@
 
 #include "client/cli/output.h"
 #include "client/context.h"
+#include "common/backup_signature.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,8 @@ int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret
         return r;
     switch ((enum backup_head_outcome)backup_head_parse(bytes, size, head)) {
     case BACKUP_HEAD_DONE:
+        if (head->is_signed && backup_signature_check(bytes, size, head->signer) < 0)
+            return refuse(cli, MASTERSECRET_DAMAGED, "the backup was altered since it was made");
         *ret_head = STEAL(head);
         return STATUS_DONE;
     case BACKUP_HEAD_NOT_ONE:

@@ -9,7 +9,7 @@
 
 enum { BACKUP_FILE_TEXT_SIZE = 2 * 32 + 1 };
 
-/* Reads and parses. STATUS_DONE; else it has said why, by the error table's exit statuses. The
+/* Reads, parses, and checks that it is as whoever signed it left it. STATUS_DONE; else it has said why, by the error table's exit statuses. The
  * caller frees the head. */
 int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret_head) MUST_CHECK;
 

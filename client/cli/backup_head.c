@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "client/cli/backup_head.h"
 
+#include "common/backup_signature.h"
 #include "common/cursor.h"
 
 #include <string.h>
@@ -13,7 +14,6 @@
 #define TAG_SIZE 16
 #define KEY_SIZE 32
 #define COMMITMENT_SIZE 32
-#define SIGNATURE_SIZE 64
 #define SEALED_KEY_SIZE 80
 #define LOCK_MAX 512
 
@@ -119,7 +119,7 @@ static int parse_body(struct cursor *cursor, struct backup_head *head)
     cursor_get_view(cursor, NONCE_SIZE);
     cursor_get_block(cursor, BACKUP_HEAD_FILE_MAX, &length);
     if (head->format == FORMAT_LOCKS)
-        cursor_get_view(cursor, SIGNATURE_SIZE);
+        cursor_get_view(cursor, BACKUP_SIGNATURE_SIZE);
     return cursor_at_end(cursor) ? BACKUP_HEAD_DONE : BACKUP_HEAD_DAMAGED;
 }
 

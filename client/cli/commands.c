@@ -91,7 +91,7 @@ const struct command commands[] = {
       "Into a new FILE, under a passphrase or to the recipients; or --to-directory." },
     { "secret backup", "inspect", "FILE", 1, 1, JSON, "tell what a backup says without a key",
       "inspect the backup", command_backup_inspect, NULL,
-      "Needs no service. Nothing is proven: for that see verify." },
+      "Needs no service. What was altered is refused; that it opens is shown by verify." },
     { "secret backup", "verify", "FILE", 1, 1, OPTION_BIT(PRIVATE_KEY) | PASSPHRASE | JSON,
       "open a backup, and compare it with the service", "verify the backup",
       command_backup_verify, NULL,

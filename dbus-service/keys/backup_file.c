@@ -109,34 +109,11 @@ int backup_file_parse(const void *bytes, size_t size, struct backup_file *ret_fi
     return parse_body(&cursor, ret_file);
 }
 
-/* The label, then the first bytes of the file: what is signed, and what the seal authenticates. */
-static int format_labelled(const uint8_t *bytes, size_t size, uint8_t **ret_bytes, size_t *ret_size)
-{
-    uint8_t *labelled = malloc(BACKUP_LABEL_SIZE + size);
-
-    if (!labelled)
-        return -ENOMEM;
-    memcpy(labelled, BACKUP_LABEL, BACKUP_LABEL_SIZE);
-    memcpy(labelled + BACKUP_LABEL_SIZE, bytes, size);
-    *ret_bytes = labelled;
-    *ret_size = BACKUP_LABEL_SIZE + size;
-    return 0;
-}
-
 int backup_file_check(const struct backup_file *file)
 {
-    CLEANUP_FREE uint8_t *signed_bytes = NULL;
-    size_t size;
-    int r;
+    int r = file->signature ? backup_signature_check(file->bytes, file->size, file->signer) : 0;
 
-    if (!file->signature)
-        return KEYRING_DONE;
-    r = format_labelled(file->bytes, file->size - BACKUP_SIGNATURE_SIZE, &signed_bytes, &size);
-    if (r < 0)
-        return r;
-    return crypto_sign_verify_detached(file->signature, signed_bytes, size, file->signer) == 0
-               ? KEYRING_DONE
-               : KEYRING_DAMAGED;
+    return r == -EBADMSG ? KEYRING_DAMAGED : r;
 }
 
 static int unlock_passphrase(const struct backup_file *file, const struct secret *passphrase,
@@ -199,12 +176,27 @@ static bool head_fits(const struct backup_file *file, const struct keyring *keyr
             sodium_memcmp(file->signer, keyring->signing_public, KEY_SIZE) == 0);
 }
 
+/* The label, then the beginning of the file: what the seal authenticates. */
+static int format_associated(const uint8_t *bytes, size_t size, uint8_t **ret_bytes,
+                             size_t *ret_size)
+{
+    uint8_t *associated = malloc(BACKUP_LABEL_SIZE + size);
+
+    if (!associated)
+        return -ENOMEM;
+    memcpy(associated, BACKUP_LABEL, BACKUP_LABEL_SIZE);
+    memcpy(associated + BACKUP_LABEL_SIZE, bytes, size);
+    *ret_bytes = associated;
+    *ret_size = BACKUP_LABEL_SIZE + size;
+    return 0;
+}
+
 static int open_sealed(const struct backup_file *file, const struct key *content,
                        struct secret **ret_bytes)
 {
     CLEANUP_FREE uint8_t *associated = NULL;
     size_t size;
-    int r = format_labelled(file->bytes, file->associated_size, &associated, &size);
+    int r = format_associated(file->bytes, file->associated_size, &associated, &size);
 
     if (r < 0)
         return r;
@@ -290,7 +282,7 @@ static int put_sealed(struct cursor *cursor, const struct keyring *keyring,
 
     if (r < 0)
         return r;
-    r = format_labelled(cursor->bytes, cursor->position, &associated, &size);
+    r = format_associated(cursor->bytes, cursor->position, &associated, &size);
     if (r < 0)
         return r;
     inner = cursor_writer(bytes->bytes, bytes->capacity);
@@ -303,16 +295,13 @@ static int put_sealed(struct cursor *cursor, const struct keyring *keyring,
 
 static int put_signature(struct cursor *cursor, const struct keyring *keyring)
 {
-    CLEANUP_FREE uint8_t *signed_bytes = NULL;
     uint8_t signature[BACKUP_SIGNATURE_SIZE];
-    size_t size;
-    int r = format_labelled(cursor->bytes, cursor->position, &signed_bytes, &size);
+    int r = backup_signature_make(cursor->bytes, cursor->position, keyring->keys->signing_secret,
+                                  signature);
 
-    if (r < 0)
-        return r;
-    crypto_sign_detached(signature, NULL, signed_bytes, size, keyring->keys->signing_secret);
-    cursor_put_bytes(cursor, signature, sizeof(signature));
-    return KEYRING_DONE;
+    if (r == 0)
+        cursor_put_bytes(cursor, signature, sizeof(signature));
+    return r;
 }
 
 static int put_all(struct cursor *cursor, const struct keyring *keyring,

@@ -4,11 +4,11 @@
 #ifndef KEYS_BACKUP_FILE_H
 #define KEYS_BACKUP_FILE_H
 
+#include "common/backup_signature.h"
 #include "dbus-service/keys/backup_lock.h"
 #include "dbus-service/keys/sealed_file.h"
 
 #define BACKUP_FILE_MAX ((size_t)256 * 1024)
-#define BACKUP_SIGNATURE_SIZE 64
 #define BACKUP_GENERATION_SIZE (4 + FINGERPRINT_SIZE) /* in the plain head */
 
 enum { BACKUP_FORMAT_PASSPHRASE = 1, BACKUP_FORMAT_LOCKS = 2 };
@@ -38,7 +38,7 @@ struct backup_file {
 /* KEYRING_DONE, KEYRING_NOT_A_BACKUP, KEYRING_DAMAGED, KEYRING_NEWER. */
 int backup_file_parse(const void *bytes, size_t size, struct backup_file *ret_file) MUST_CHECK;
 
-/* Is it as the signer named in it left it? KEYRING_DONE or KEYRING_DAMAGED; format 1 has no
+/* Is it as the signer named in it left it? KEYRING_DONE, KEYRING_DAMAGED, -ENOMEM; format 1 has no
  * signature, what was changed there is found when it is opened. */
 int backup_file_check(const struct backup_file *file) MUST_CHECK;
 

@@ -79,6 +79,8 @@ def test_inspect(shared_world):
     for content, expected, text in (
             (whole[:-1], 8, 'damaged'), (whole[:100], 8, 'damaged'), (whole + b'\0', 8, 'damaged'),
             (b'', 2, 'not a backup'), (b'\x7fELF' + whole, 2, 'not a backup'),
+            (whole[:-1] + bytes([whole[-1] ^ 1]), 8, 'altered'),
+            (whole[:28] + bytes([whole[28] ^ 1]) + whole[29:], 8, 'altered'),  # when it was made
             (whole[:8] + b'\x63' + whole[9:], 8, 'newer')):
         with open(shared_world.path('/root/cut.backup'), 'wb') as file:
             file.write(content)

@@ -25,7 +25,7 @@ BELOW = {
 FLOOR_ONE = {"common", "dbus-service"}
 FOREIGN = {
     r"gdbm\.h": {"dbus-service/store/view.c"},
-    r"sodium\.h": {"dbus-service/keys/", "common/recipient_key.c", "common/file_hash.c"},
+    r"sodium\.h": {"dbus-service/keys/", "common/recipient_key.c", "common/backup_signature.c", "common/file_hash.c"},
     r"dbus/dbus\.h": {"dbus-service/bus/", "client/"},
     r"security/.*\.h": {"pam_module/"},
     r"uv\.h": {"dbus-service/"},
