@@ -101,7 +101,8 @@ static int take_options(struct call *call, struct rotate *rotate)
     return r;
 }
 
-/* Without "passphrase" the backup is sealed to the recipients. */
+/* Without "passphrase" the backup is sealed to the recipients; without "backup", too, it goes into the
+ * configured directory. */
 static int take_descriptors(struct call *call, struct rotation_request *request)
 {
     static const char *const names[] = { "passphrase", "backup", NULL };
@@ -125,6 +126,8 @@ static int take_descriptors(struct call *call, struct rotation_request *request)
                            PASSPHRASE_MIN_BYTES, PASSPHRASE_MAX_BYTES);
     if (backup)
         request->backup_fd = backup->fd;
+    else if (*call->service->config->backup_directory)
+        request->directory = call->service->config->backup_directory;
     return 0;
 }
 

@@ -63,7 +63,8 @@ void rotation_realm_changed(struct rotation *rotation);
 
 struct rotation_request {
     struct secret *passphrase; /* of the backup; moved; NULL: it is sealed to the recipients */
-    int backup_fd;             /* duplicated */
+    int backup_fd;             /* duplicated; -1 with a directory */
+    const char *directory;     /* borrowed: where to put a backup to the recipients; or NULL */
     const char *hint;          /* borrowed */
     const char *location;      /* borrowed; for display */
     bool again;                /* while one is under way: the next begins when that one has ended */

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/domain/rotation_keyring.h"
 
-#include "dbus-service/keys/backup.h"
+#include "dbus-service/domain/backup.h"
 #include "dbus-service/keys/keyring_change.h"
 #include "dbus-service/keys/keyring_slot.h"
 
@@ -218,11 +218,8 @@ int rotation_edit(struct realm *realm, const struct rotation_edit *edit, realm_d
 
 struct backup {
     struct realm *realm;
-    struct secret *passphrase;
-    int fd;
-    char hint[HINT_MAX_BYTES + 1];
-    struct backup_info info;
-    struct backup_manifest manifest;
+    struct backup_create *create;
+    int fd; /* ours; or -1 with a directory */
     realm_done done;
     void *userdata;
 };
@@ -231,7 +228,7 @@ static void backup_free(struct backup *backup)
 {
     if (!backup)
         return;
-    secret_free(backup->passphrase);
+    backup_create_free(backup->create);
     if (backup->fd >= 0)
         close(backup->fd);
     free(backup);
@@ -240,32 +237,33 @@ CLEANUP_DEFINE(backup, struct backup, backup_free)
 
 static int store_with_backup(struct backup *backup, struct keyring **keyring)
 {
-    struct keyring_change noted = {.backup = &backup->info};
+    struct keyring_change noted = {.backup = &backup->create->info};
     int r = change(keyring, &noted);
 
     return r == KEYRING_DONE ? keyring_store(backup->realm->options.folder_fd, *keyring) : r;
 }
 
-/* What fails after the backup takes it back: it holds a generation that there never was. */
-static int make_generation(struct backup *backup, struct keyring **keyring)
+static int keyring_failed(const struct backup *backup, int r, struct failure *failure)
 {
-    const struct backup_request request = {.passphrase = backup->passphrase,
-                                           .to_recipients = !backup->passphrase,
-                                           .hint = backup->hint,
-                                           .manifest = &backup->manifest};
+    return r > 0 ? realm_failure_keyring(failure, backup->realm, (enum keyring_outcome)r, false) : r;
+}
+
+/* What fails after the backup takes it back: it holds a generation that there never was. */
+static int make_generation(struct backup *backup, struct keyring **keyring, struct failure *failure)
+{
     const struct keyring_change add = {.add_generation = true};
-    struct backup_info place = backup->info;
     int r = change(keyring, &add);
 
-    if (r == KEYRING_DONE)
-        r = backup_write(backup->fd, *keyring, &request, &backup->info);
     if (r != KEYRING_DONE)
+        return keyring_failed(backup, r, failure);
+    r = backup_write_file(backup->realm, backup->create, *keyring, failure);
+    if (r != 0)
         return r;
-    memcpy(backup->info.location, place.location, sizeof(place.location));
     r = store_with_backup(backup, keyring);
-    if (r != KEYRING_DONE)
-        backup_discard(backup->fd);
-    return r;
+    if (r == KEYRING_DONE)
+        return 0;
+    backup_take_back(backup->create);
+    return keyring_failed(backup, r, failure);
 }
 
 static int run_backup(void *userdata, struct keyring *keyring, struct keyring **ret_keyring,
@@ -280,10 +278,10 @@ static int run_backup(void *userdata, struct keyring *keyring, struct keyring **
     if (facts.newer != 0)
         return failure_set(failure, ERROR_ROTATION_RUNNING,
                            "generation %u waits to be rotated to", facts.newer);
-    r = make_generation(backup, &changed);
-    if (r == KEYRING_DONE)
+    r = make_generation(backup, &changed, failure);
+    if (r == 0)
         *ret_keyring = STEAL(changed);
-    return r > 0 ? realm_failure_keyring(failure, backup->realm, (enum keyring_outcome)r, true) : r;
+    return r;
 }
 
 static void on_backup(void *userdata, const struct failure *failure)
@@ -293,46 +291,31 @@ static void on_backup(void *userdata, const struct failure *failure)
     backup->done(backup->userdata, failure);
 }
 
-static void fill_manifest(const struct realm *realm, struct backup_manifest *manifest)
+static int copy_texts(const struct rotation_request *request, struct backup_create *create)
 {
-    struct log_head head;
-
-    log_head(realm->log, &head);
-    memcpy(manifest->log_id, head.id, sizeof(manifest->log_id));
-    manifest->revision = head.revision;
-    for (size_t i = 0; i < keyring_generations(realm->keyring); i++) {
-        struct generation_info info;
-
-        keyring_generation(realm->keyring, i, &info);
-        for (uint8_t class = 1; class <= RECORD_CLASS_MAX; class++) {
-            uint64_t records = log_census(realm->log, class, info.number);
-
-            if (records > 0 && manifest->count < BACKUP_COUNTS_MAX)
-                manifest->counts[manifest->count++] =
-                    (struct backup_count){class, info.number, records};
-        }
-    }
+    create->hint = strdup(request->hint);
+    create->location = strdup(request->location);
+    if (request->directory)
+        create->directory = strdup(request->directory);
+    return create->hint && create->location && (create->directory || !request->directory) ? 0 : -ENOMEM;
 }
 
 static int backup_fill(struct backup *backup, struct rotation_request *request,
                        struct failure *failure)
 {
-    if (!text_is_utf8(request->hint, strlen(request->hint), HINT_MAX_BYTES))
-        return failure_set(failure, ERROR_INVALID_ARGUMENT, "hint is UTF-8 of at most %d bytes",
-                           HINT_MAX_BYTES);
-    if (!text_is_utf8(request->location, strlen(request->location), TEXT_MAX_BYTES - 1))
-        return failure_set(failure, ERROR_INVALID_ARGUMENT, "location is UTF-8 of at most %d bytes",
-                           TEXT_MAX_BYTES - 1);
-    if (!request->passphrase && keyring_recipients(backup->realm->keyring) == 0)
-        return failure_set(failure, ERROR_NO_RECIPIENTS, NULL);
-    memcpy(backup->hint, request->hint, strlen(request->hint) + 1);
-    memcpy(backup->info.location, request->location, strlen(request->location) + 1);
-    backup->passphrase = STEAL(request->passphrase);
-    backup->fd = fcntl(request->backup_fd, F_DUPFD_CLOEXEC, 3);
-    if (backup->fd < 0)
-        return realm_failure_keyring(failure, backup->realm, KEYRING_BAD_FILE, false);
-    fill_manifest(backup->realm, &backup->manifest);
-    return 0;
+    struct backup_create *create = backup->create = calloc(1, sizeof(*create));
+    int r = create ? copy_texts(request, create) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    create->passphrase = STEAL(request->passphrase);
+    r = backup_prepare(backup->realm, create, failure);
+    if (r != 0 || create->directory)
+        return r;
+    if (request->backup_fd < 0)
+        return failure_set(failure, ERROR_NO_BACKUP_DIRECTORY, NULL);
+    create->fd = backup->fd = fcntl(request->backup_fd, F_DUPFD_CLOEXEC, 3);
+    return backup->fd < 0 ? realm_failure_keyring(failure, backup->realm, KEYRING_BAD_FILE, false) : 0;
 }
 
 int rotation_backup(struct realm *realm, struct rotation_request *request, realm_done done,
