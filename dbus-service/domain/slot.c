@@ -108,14 +108,26 @@ static int outcome_failure(const struct slot_change *change, int outcome, struct
     return realm_failure_keyring(failure, change->realm, (enum keyring_outcome)outcome, by_passphrase);
 }
 
-/* The open keyring stays: its content and root key are what they were. */
+/* With an older copy of the keyring, what opened the slot that is gone opens the present one too. A fresh
+ * root key ends that, where what opens all other slots is at hand; where it is not, all stays. */
+static void draw_root_key(const struct slot_change *change, const struct keyring *keyring,
+                          struct keyring **ret_keyring)
+{
+    struct slot_sources sources;
+
+    slot_sources(change->realm, 0, &sources);
+    if (change->action == SLOT_REPLACE)
+        sources.passphrase = change->passphrase;
+    (void)!keyring_rekey(change->realm->options.folder_fd, keyring, &sources, ret_keyring);
+}
+
+/* The open keyring's content stays. */
 static int run(void *userdata, struct keyring *keyring, struct keyring **ret_keyring,
                struct failure *failure)
 {
     struct slot_change *change = userdata;
     int r = 0;
 
-    (void)ret_keyring;
     switch (change->action) {
     case SLOT_ADD:
     case SLOT_REPLACE:
@@ -128,6 +140,8 @@ static int run(void *userdata, struct keyring *keyring, struct keyring **ret_key
         r = test(change, keyring);
         break;
     }
+    if (r == KEYRING_DONE && (change->action == SLOT_REPLACE || change->action == SLOT_REMOVE))
+        draw_root_key(change, keyring, ret_keyring);
     return outcome_failure(change, r, failure);
 }
 

@@ -1,9 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What opens the master secret: slots of every kind, shares entered by several people, and who may do any of it."""
+import pathlib
+import sys
+
 import pytest
 
 import bus_client
+from conftest import SOURCE
 
 pytestmark = pytest.mark.service
 
@@ -95,6 +99,41 @@ answer([read(secret(door, 'ReplaceSlot', 'uua{sh}', dbus.UInt32(2), dbus.UInt32(
     world.restart_service()
     assert ask(world, 'answer([slots(Door()), Door().state()])') == \
         [[[3, 'passphrase', 0, 0], [4, 'keyfile', 0, 0]], 'ready']
+
+
+def test_who_has_an_older_keyring_and_its_key_file_is_shut_out(world):
+    """By a new key file, where the service has what opens every other slot; else the root key stays."""
+    sys.path.insert(0, f'{SOURCE}/tests/format')
+    import reader  # pylint: disable=import-outside-toplevel,import-error
+
+    def files():
+        return [pathlib.Path(world.path(f'{world.state}/{name}')).read_bytes() for name in ('keyring', 'keyfile')]
+
+    def root_key(keyring, keyfile):
+        cursor = reader.Cursor(keyring[28:])
+        found = [reader.open_slot(cursor.block(), keyring[12:28], {1: keyfile}) for _ in range(cursor.number('H'))]
+        return next(root for root in found if root)
+
+    stolen = files()
+    assert ask(world, '''
+door = Door()
+answer(int(secret(door, 'ReplaceSlot', 'uua{sh}', dbus.UInt32(1), dbus.UInt32(0))))
+''') == 2
+    present = files()
+    assert stolen[1] != present[1] and root_key(*stolen) != root_key(*present)
+    assert ask(world, '''
+door = Door()
+answer([add(door, 'passphrase', passphrase=given(b'open sesame now')),
+        int(secret(door, 'ReplaceSlot', 'uua{sh}', dbus.UInt32(2), dbus.UInt32(0))), slots(door)])
+''') == [3, 4, [[3, 'passphrase', 0, 0], [4, 'keyfile', 0, 0]]]
+    assert root_key(*files()) == root_key(*present)  # nobody was asked for the passphrase
+    assert ask(world, '''
+door = Door()
+answer([remove(door, 3), seal(door), unseal(door), test(door, 4)])
+''') == ['ok'] * 4
+    assert root_key(*files()) != root_key(*present)
+    world.restart_service()
+    assert ask(world, 'answer(Door().state())') == 'ready'
 
 
 def test_shares(world):
