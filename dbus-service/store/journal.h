@@ -75,7 +75,8 @@ enum log_outcome log_check(const struct log_check_options *options,
  * verified as a whole, then written beside, synced and renamed. Another process (or log) that has the
  * folder open: LOG_FAILED. The journal has records: LOG_CONFLICT. There is an anchor, or a view without
  * its journal, so records were there once: LOG_ROLLED_BACK, unless `accept_rollback`, which removes the
- * anchor first. LOG_DAMAGED, LOG_NEWER, LOG_FAILED; each with a text; nothing was changed then. */
+ * anchor first. LOG_DAMAGED, LOG_NEWER, LOG_CANCELED, LOG_FAILED: nothing was imported. LOG_UNKNOWN:
+ * it was, but its name could not be synced. Each with a text. */
 struct log_import_options {
     int folder_fd;
     int fd; /* of the export; as for log_check() */

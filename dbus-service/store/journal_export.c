@@ -381,10 +381,12 @@ static enum log_outcome import_switch(struct import *import)
 
     if (r < 0)
         return fail(import, "cannot remove the anchor", r);
-    if (renameat(options->folder_fd, JOURNAL_NEW_NAME, options->folder_fd, JOURNAL_NAME) ||
-        fsync(options->folder_fd))
+    if (renameat(options->folder_fd, JOURNAL_NEW_NAME, options->folder_fd, JOURNAL_NAME))
         return fail(import, "journal: cannot put the import in place", -errno);
     import->report->head = import->copy.head;
+    if (fsync(options->folder_fd))
+        return refuse(import, LOG_UNKNOWN, "the import is in place, but a power cut may undo it: %s",
+                      strerrordesc_np(errno));
     return LOG_DONE;
 }
 

@@ -1,17 +1,20 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* One life of a log, with everything that it ever does to the disk: made, appended to, compacted,
- * anchored, closed, opened with its view, opened without. At each step of it the process is killed, or
+ * anchored, closed, opened with its view, opened without; and another one, compacted when told, exported
+ * and imported elsewhere. At each step of it the process is killed, or
  * the step fails in each way it can. What was acknowledged is there afterwards, what was refused is
  * not, and nobody has to repair anything. */
 #include "tests/unit/steps.h"
 #include "tests/unit/store_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -213,6 +216,124 @@ static void life(struct store *store)
     _exit(0);
 }
 
+/* ---- the other life ------------------------------------------------------------------------- */
+
+enum { IMPORTED = 4 }; /* it is promised there */
+
+static void on_work(void *userdata, enum log_outcome outcome, uint64_t revision, const char *text)
+{
+    (void)revision;
+    LIFE_MUST(outcome == LOG_DONE || strlen(text) > 10);
+    *(struct answer *)userdata = (struct answer){ true, outcome };
+}
+
+static void life_work(struct store *store, int fd)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct answer answer = { 0 };
+        int r = fd < 0 ? log_compact(store->log, on_work, &answer)
+                       : log_export(store->log, fd, on_work, &answer);
+
+        if (r == 0)
+            store_run_until(store, &answer.came);
+        if (r == 0 && answer.outcome == LOG_DONE)
+            return;
+        LIFE_MUST(r < 0 || answer.outcome == LOG_FAILED || answer.outcome == LOG_DAMAGED);
+        trouble();
+        if (needs_opening(store)) {
+            store_close(store);
+            life_open(store);
+        }
+        life_check(store);
+    }
+    LIFE_MUST(!"done at last");
+}
+
+static int no_record(void *userdata, const struct log_walk_record *record)
+{
+    (void)userdata;
+    return record->size == RECORD_BYTES ? 0 : -EIO;
+}
+
+/* A folder of its own, in the one of the store. */
+static int import_folder(const struct store *store)
+{
+    (void)mkdirat(store->folder_fd, "import", 0700);
+    return openat(store->folder_fd, "import", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void life_import(struct store *store, int fd)
+{
+    struct log_file_report report;
+    int folder_fd;
+
+    for (int i = 0; i < TRIES && (folder_fd = import_folder(store)) < 0; i++)
+        trouble();
+    for (int i = 0; i < TRIES; i++) {
+        const struct log_import_options options = { .folder_fd = folder_fd, .fd = fd,
+                                                    .realm = store->options.realm,
+                                                    .hash = store->options.hash };
+        enum log_outcome outcome = log_import(&options, &report);
+
+        if (outcome != LOG_DONE)
+            trouble();
+        LIFE_MUST(outcome == LOG_DONE || strlen(report.text) > 10);
+        if (outcome == LOG_DONE || outcome == LOG_UNKNOWN) {
+            LIFE_MUST(report.records == KEYS);
+            atomic_fetch_add(&shared->troubles, IMPORTED << 8);
+            return;
+        }
+        LIFE_MUST(outcome == LOG_FAILED || outcome == LOG_DAMAGED);
+    }
+    LIFE_MUST(!"imported at last");
+}
+
+static void other_life(struct store *store)
+{
+    int fd;
+
+    LIFE_MUST(uv_loop_init(&store->loop) == 0);
+    life_open(store);
+    for (unsigned i = 0; i < 2 * KEYS; i++)
+        life_put(store, i % KEYS);
+    life_work(store, -1);
+    life_put(store, 0);
+    for (int i = 0; i < TRIES; i++) {
+        fd = openat(store->folder_fd, "export", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd >= 0)
+            break;
+        trouble();
+    }
+    life_work(store, fd);
+    life_import(store, fd);
+    life_check(store);
+    store_close(store);
+    _exit(0);
+}
+
+/* What it left is nothing, or all of it. */
+static void check_import(struct store *store, bool promised)
+{
+    int folder_fd = openat(store->folder_fd, "import", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = folder_fd < 0 ? -1 : openat(folder_fd, "journal", O_RDONLY | O_CLOEXEC);
+    const struct log_check_options options = { .fd = fd, .realm = store->options.realm,
+                                               .hash = store->options.hash, .each = no_record };
+    struct log_file_report report;
+
+    assert_true(fd >= 0 || !promised);
+    if (fd >= 0) {
+        assert_int_equal(log_check(&options, &report), LOG_DONE);
+        assert_int_equal(report.records, KEYS);
+        close(fd);
+    }
+    if (folder_fd < 0)
+        return;
+    unlinkat(folder_fd, "journal", 0);
+    unlinkat(folder_fd, "journal.new", 0);
+    close(folder_fd);
+    unlinkat(store->folder_fd, "import", AT_REMOVEDIR);
+}
+
 /* ---- around it ------------------------------------------------------------------------------ */
 
 struct fault {
@@ -223,6 +344,8 @@ struct fault {
     bool sticky;
     bool unnoticed; /* by whoever appends */
 };
+
+static void (*lived)(struct store *store) = life;
 
 /* True when the step was reached. */
 static bool live_once(const struct fault *fault, int number)
@@ -243,13 +366,15 @@ static bool live_once(const struct fault *fault, int number)
     if (pid == 0) {
         alarm(30);
         steps = &shared->steps;
-        life(&store);
+        lived(&store);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0)
         fail_msg("%s at step %d (%s): the process ended with %#x", fault->name, number,
                  shared->steps.name, (unsigned)status);
-    if (fault->unnoticed && atomic_load(&shared->troubles))
+    check_import(&store, atomic_load(&shared->troubles) >> 8);
+    unlinkat(store.folder_fd, "export", 0);
+    if (fault->unnoticed && (atomic_load(&shared->troubles) & 0xff))
         fail_msg("%s at step %d (%s): was not overcome", fault->name, number, shared->steps.name);
     if (store_open(&store) != LOG_DONE)
         fail_msg("%s at step %d (%s): %s", fault->name, number, shared->steps.name, store.text);
@@ -321,6 +446,27 @@ static void test_no_memory_at_each_step(void **state)
 #endif
 }
 
+/* The other life: compacted when told, exported, imported. */
+static void test_work_killed_or_failed_at_each_step(void **state)
+{
+    static const struct fault faults[] = {
+        { "work: killed before", STEP_KILL, DISK, 0, false, true },
+        { "work: killed amidst", STEP_KILL_HALF, DISK, 0, false, true },
+        { "work: no space", STEP_FAIL, STEP_WRITE | STEP_SIZE, ENOSPC, true, false },
+        { "work: EIO", STEP_FAIL, STEP_WRITE | STEP_SIZE | STEP_RENAME | STEP_UNLINK, EIO, false, false },
+        { "work: a sync fails", STEP_FAIL, STEP_SYNC, EIO, false, false },
+        { "work: EIO of a read", STEP_FAIL, STEP_READ, EIO, false, false },
+        { "work: no descriptors", STEP_FAIL, STEP_OPEN, EMFILE, true, false },
+        { "work: short transfer", STEP_SHORT, STEP_WRITE | STEP_READ, 0, false, true },
+    };
+
+    (void)state;
+    lived = other_life;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sweep(&faults[i]);
+    lived = life;
+}
+
 static int group_setup(void **state)
 {
     (void)state;
@@ -337,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_killed_at_each_step),
         cmocka_unit_test(test_fault_at_each_step),
         cmocka_unit_test(test_no_memory_at_each_step),
+        cmocka_unit_test(test_work_killed_or_failed_at_each_step),
     };
 
     return cmocka_run_group_tests(tests, group_setup, NULL);
