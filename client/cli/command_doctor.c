@@ -46,16 +46,9 @@ static void look_at_state(struct doctor *doctor)
     if (strcmp(state, "ready") != 0)
         doctor_add(doctor, "error", "see: mastersecret status", "the service is %s: %s", state,
                    status_text(doctor, "state-text"));
-    if (strcmp(status_text(doctor, "key-memory"), "memory that could not be locked") == 0)
-        doctor_add(doctor, "warning",
-                   "raise LimitMEMLOCK with: systemctl edit mastersecretd; then restart it",
-                   "the service may lock too little memory: its keys could be swapped to disk");
-    if (status_text(doctor, "backup-due")[0])
-        doctor_add(doctor, "warning", "run: mastersecret secret backup create FILE", "%s",
-                   status_text(doctor, "backup-due"));
 }
 
-/* Its own half: slots, age of the backup, census, and with `deep` every record. */
+/* Its own half: slots, age of the backup, locked memory, census, and with `deep` every record. */
 static enum mastersecret_error ask_service(struct doctor *doctor, bool deep)
 {
     const struct service_call call = {

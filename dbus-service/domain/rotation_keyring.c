@@ -245,7 +245,9 @@ static int store_with_backup(struct backup *backup, struct keyring **keyring)
 
 static int keyring_failed(const struct backup *backup, int r, struct failure *failure)
 {
-    return r > 0 ? realm_failure_keyring(failure, backup->realm, (enum keyring_outcome)r, false) : r;
+    if (r < 0)
+        return r;
+    return realm_failure_keyring(failure, backup->realm, (enum keyring_outcome)r, false);
 }
 
 /* What fails after the backup takes it back: it holds a generation that there never was. */
@@ -297,7 +299,9 @@ static int copy_texts(const struct rotation_request *request, struct backup_crea
     create->location = strdup(request->location);
     if (request->directory)
         create->directory = strdup(request->directory);
-    return create->hint && create->location && (create->directory || !request->directory) ? 0 : -ENOMEM;
+    if (!create->hint || !create->location || (request->directory && !create->directory))
+        return -ENOMEM;
+    return 0;
 }
 
 static int backup_fill(struct backup *backup, struct rotation_request *request,
@@ -315,7 +319,9 @@ static int backup_fill(struct backup *backup, struct rotation_request *request,
     if (request->backup_fd < 0)
         return failure_set(failure, ERROR_NO_BACKUP_DIRECTORY, NULL);
     create->fd = backup->fd = fcntl(request->backup_fd, F_DUPFD_CLOEXEC, 3);
-    return backup->fd < 0 ? realm_failure_keyring(failure, backup->realm, KEYRING_BAD_FILE, false) : 0;
+    if (backup->fd < 0)
+        return realm_failure_keyring(failure, backup->realm, KEYRING_BAD_FILE, false);
+    return 0;
 }
 
 int rotation_backup(struct realm *realm, struct rotation_request *request, realm_done done,
