@@ -268,6 +268,7 @@ EXTRA_DIST += %D%/format/reader.py \
     %D%/fixtures/v1/backup \
     %D%/fixtures/v1/content \
     %D%/fixtures/v1/credential \
+    %D%/fixtures/v1/export \
     %D%/fixtures/v1/keyfile \
     %D%/fixtures/v1/keyring \
     %D%/fixtures/v1/record \

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second reader of keyring, backup and record, written from doc/FORMAT alone: PyNaCl for AEAD and
+"""A second reader of keyring, backup, record, journal and export, written from doc/FORMAT alone: PyNaCl for AEAD and
 Argon2id, hashlib for the rest. It opens the frozen fixtures; whoever has lost the program can
 still get at the data with it."""
 
@@ -349,3 +349,69 @@ def read_record(data, key, content):
         data[cursor.position :], associated, nonce, kdf(secret, key[0], b"msrecord")
     )
     return kind, version, value
+
+
+def read_frame(cursor, log_key):
+    """Returns (type, count, first, previous, body, chain) of the next frame, None at zeros or the end."""
+    start = cursor.position
+    if not cursor.data[start:].strip(b"\0"):
+        return None
+    if cursor.number("I") != 0x4D525346:
+        raise FormatError("no frame")
+    kind, reserved = cursor.number("B"), cursor.take(3)
+    length, count, first = cursor.number("I"), cursor.number("I"), cursor.number("Q")
+    cursor.number("Q")
+    previous, body = cursor.take(32), cursor.take(length)
+    head_and_body = cursor.data[start : cursor.position]
+    chain = cursor.take(32)
+    if reserved != bytes(3) or not hmac.compare_digest(digest(head_and_body, log_key), chain):
+        raise FormatError("a damaged frame")
+    return kind, count, first, previous, body, chain
+
+
+def take_changes(kind, count, first, body):
+    """Yields (revision, key, record) of a commit or of base records."""
+    cursor = Cursor(body)
+    for number in range(count):
+        revision, changes = first + number, 1
+        if kind == 1:
+            cursor.take(16)
+            changes = cursor.number("I")
+        else:
+            revision = cursor.number("Q")
+        for _ in range(changes):
+            key = cursor.take(cursor.number("H"))
+            yield revision, key, cursor.block()
+    cursor.end()
+
+
+def read_log(data, content):
+    """A journal, or an export. Returns what stands in its header, the newest revision, and the newest
+    records: key -> (revision, record)."""
+    cursor = Cursor(data)
+    magic = cursor.take(8)
+    if magic not in (b"MSJRNL1\n", b"MSEXPRT1") or cursor.number("I") != 1:
+        raise FormatError("not such a file")
+    cursor.take(4)
+    log = {"export": magic == b"MSEXPRT1", "realm": cursor.take(16), "id": cursor.take(16)}
+    log["base"] = log["revision"] = cursor.number("Q")
+    chain = cursor.take(32)
+    cursor.take(8)
+    base_chain = check = cursor.take(32)
+    if digest(b"mastersecret journal" + data[:96], content["log key"]) != check:
+        raise FormatError("a damaged header")
+    log["records"], base, ended = {}, log["base"] > 0, False
+    while frame := read_frame(cursor, content["log key"]):
+        kind, count, first, previous, body, value = frame
+        if ended or previous != (base_chain if base else chain) or (kind in (2, 3)) != base:
+            raise FormatError("not chained")
+        if kind == 1 and first != log["revision"] + 1 or kind in (3, 4) and first != log["revision"]:
+            raise FormatError("another revision")
+        for revision, key, record in take_changes(kind, count, first, body):
+            log["records"][key] = revision, record
+        if kind == 1:
+            chain, log["revision"] = value, log["revision"] + count
+        base_chain, base, ended = value, base and kind != 3, kind == 4
+    if base or ended != log["export"] or ended and cursor.position != len(data):
+        raise FormatError("not complete")
+    return log

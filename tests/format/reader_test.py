@@ -96,6 +96,56 @@ class Version1(unittest.TestCase):
         self.assertEqual(found, (1, 2, b""))
 
 
+class Log(unittest.TestCase):
+    """Journal and export of a whole state folder: every record opens."""
+
+    def setUp(self):
+        keyring = self.fixture("state/keyring"), {1: self.fixture("state/keyfile")}
+        self.content = reader.parse_content(reader.read_keyring(*keyring))
+        self.journal = reader.read_log(self.fixture("state/journal"), self.content)
+        self.export = reader.read_log(self.fixture("export"), self.content)
+
+    def fixture(self, name):
+        with open(os.path.join(FIXTURES, "v1", name), "rb") as file:
+            return file.read()
+
+    def test_journal(self):
+        self.assertFalse(self.journal["export"])
+        self.assertEqual(self.journal["realm"], self.content["realm"])
+        self.assertGreater(self.journal["revision"], 10)
+        classes = {key[0] for key in self.journal["records"]}
+        self.assertEqual(classes, {1, 2, 3})
+        for key, (_revision, record) in self.journal["records"].items():
+            reader.read_record(record, key, self.content)
+
+    def test_anchor_is_of_this_journal(self):
+        anchor = self.fixture("state/anchor")
+        self.assertEqual(anchor[32:48], self.journal["id"])
+        self.assertEqual(int.from_bytes(anchor[48:56], "little"), self.journal["revision"])
+
+    def test_export_holds_what_the_journal_does(self):
+        self.assertTrue(self.export["export"])
+        for name in ("realm", "id", "revision"):
+            self.assertEqual(self.export[name], self.journal[name])
+        live = {
+            key: held
+            for key, held in self.journal["records"].items()
+            if reader.read_record(held[1], key, self.content)[0] == 0
+        }
+        self.assertEqual(self.export["records"], live)
+        self.assertGreater(self.export["base"], 0)
+
+    def test_export_altered_or_shortened(self):
+        data = self.fixture("export")
+        for place in range(0, len(data), 97):
+            altered = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            for wrong in (altered, data[:place]):
+                with self.assertRaises(reader.FormatError):
+                    reader.read_log(wrong, self.content)
+        with self.assertRaises(reader.FormatError):
+            reader.read_log(data + b"x", self.content)
+
+
 class Version2(Version1):
     folder = "v2"
     active = 2

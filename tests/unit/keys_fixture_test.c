@@ -5,6 +5,7 @@
 
 #include "common/recipient_key.h"
 #include "dbus-service/keys/shares.h"
+#include "dbus-service/store/journal.h"
 
 static struct folder folder;
 static uint8_t *content;
@@ -42,6 +43,24 @@ static int copy_fixtures(const char *version)
 static int copy_version_1(void **state)
 {
     return copy_fixtures("v1");
+}
+
+/* A whole state folder, and the export that was made of it. */
+static int copy_state_1(void **state)
+{
+    const char *root = getenv("srcdir");
+    char path[PATH_MAX];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/tests/fixtures/v1/state", root ? root : ".");
+    source_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (keys_init() < 0 || source_fd < 0)
+        return -1;
+    folder_init(&folder);
+    copy("keyfile", 0400);
+    copy(KEYRING_FILE, 0600);
+    content = NULL;
+    return 0;
 }
 
 static int copy_version_2(void **state)
@@ -254,8 +273,63 @@ static void test_records(void **state)
     keyring_free(keyring);
 }
 
+static void log_hash_of(void *userdata, const struct iovec *parts, size_t count,
+                        uint8_t ret_hash[32])
+{
+    keyring_log_hash(userdata, parts, count, ret_hash);
+}
+
+struct opened {
+    const struct keyring *keyring;
+    size_t live, tombstones;
+};
+
+static int open_frozen(void *userdata, const struct log_walk_record *record)
+{
+    CLEANUP_SECRET struct secret *value = NULL;
+    struct opened *opened = userdata;
+    struct record_header header;
+    int r = record_open(opened->keyring, record->key, record->record, record->size, &header, &value);
+
+    opened->live += r == RECORD_OPENED;
+    opened->tombstones += r == RECORD_IS_TOMBSTONE;
+    return r == RECORD_OPENED || r == RECORD_IS_TOMBSTONE ? 0 : -EIO;
+}
+
+static struct opened check_frozen(struct keyring *keyring, const char *name)
+{
+    struct opened opened = { .keyring = keyring };
+    CLEANUP_CLOSE int fd = openat(source_fd, name, O_RDONLY | O_CLOEXEC);
+    const struct log_check_options options = { .fd = fd, .realm = keyring_realm(keyring),
+                                               .hash = { log_hash_of, NULL, keyring },
+                                               .each = open_frozen, .userdata = &opened };
+    struct log_file_report report;
+
+    assert_true(fd >= 0);
+    assert_int_equal(log_check(&options, &report), LOG_DONE);
+    assert_true(report.head.revision > 10);
+    assert_int_equal(report.records, opened.live + opened.tombstones);
+    return opened;
+}
+
+/* Every record opens; the export holds the live ones. */
+static void test_journal_and_export_1(void **state)
+{
+    struct keyring *keyring = open_slot(SLOT_KEYFILE);
+    struct opened journal, export;
+
+    (void)state;
+    journal = check_frozen(keyring, "journal");
+    export = check_frozen(keyring, "../export");
+    assert_true(journal.live > 0 && journal.tombstones > 0);
+    assert_int_equal(export.live, journal.live);
+    assert_int_equal(export.tombstones, 0);
+    keyring_free(keyring);
+}
+
 int main(void)
 {
+    const struct CMUnitTest state_1[] = { cmocka_unit_test(test_journal_and_export_1) };
     const struct CMUnitTest version_1[] = {
         cmocka_unit_test(test_openbao_2230_slots_of_every_format_open),
         cmocka_unit_test(test_content_of_format_1),
@@ -269,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_records),
     };
 
-    return cmocka_run_group_tests(version_1, copy_version_1, remove_fixtures) +
+    return cmocka_run_group_tests(state_1, copy_state_1, remove_fixtures) +
+           cmocka_run_group_tests(version_1, copy_version_1, remove_fixtures) +
            cmocka_run_group_tests(version_2, copy_version_2, remove_fixtures);
 }
