@@ -16,8 +16,8 @@
 int durable_file_create(int folder_fd, const char *name, mode_t mode, const void *bytes,
                         size_t size) MUST_CHECK;
 
-/* Puts it in the place of what is there. -errno: it is as before, or, where the last sync failed, as
- * it should be but perhaps not for long; never anything between. */
+/* Puts it in the place of what is there. -errno: it is as before, or, where the last sync
+ * failed, as it should be but perhaps not for long; never anything between. */
 int durable_file_replace(int folder_fd, const char *name, mode_t mode, const void *bytes,
                          size_t size) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* GF(2^8) with the polynomial x^8 + x^4 + x^3 + x + 1 (FIPS 197, section 4): adding is XOR. No table
- * and no branch: the time does not depend on the values. */
+/* GF(2^8) with the polynomial x^8 + x^4 + x^3 + x + 1 (FIPS 197, section 4): adding is XOR. No
+ * table and no branch: the time does not depend on the values. */
 #ifndef KEYS_GF256_H
 #define KEYS_GF256_H
 

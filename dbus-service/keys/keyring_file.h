@@ -29,7 +29,8 @@ int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_
 
 /* Does the root key open the content? KEYRING_DONE, KEYRING_DAMAGED, -ENOMEM. */
 int keyring_file_check(const struct keyring_file *file, const uint8_t root[KEY_SIZE]) MUST_CHECK;
-/* Opens the content; the keyring keeps the root key. KEYRING_DONE, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
+/* Opens the content; the keyring keeps the root key. KEYRING_DONE, KEYRING_DAMAGED,
+ * KEYRING_NEWER, -errno. */
 int keyring_file_unseal(const struct keyring_file *file, const struct key *root,
                         struct keyring **ret_keyring) MUST_CHECK;
 

@@ -172,8 +172,8 @@ static int make_slot(const struct keyring *keyring, const struct slot_request *r
                : wrap(keyring, request->kind, id, &request->sources, ret_slot);
 }
 
-/* With its key material, where this kind makes that itself. What was made stays once the slot may be
- * in the file: a keyring in its place whose folder could not be synced is in its place. */
+/* With its key material, where this kind makes that itself. What was made stays once the slot
+ * may be in the file: a keyring in its place whose folder could not be synced is in its place. */
 static int create_slot(const struct keyring *keyring, const struct slot_request *request,
                        uint32_t id, struct slot *ret_slot)
 {
@@ -233,8 +233,9 @@ static int save_one_keyfile(int folder_fd, struct keyring_file *file)
     return save(folder_fd, file);
 }
 
-/* Key file and keyring cannot change in one step. So the keyring has both slots while the one key file
- * takes the place of the other: whichever lies there opens. `next` is where the new one lies first. */
+/* Key file and keyring cannot change in one step. So the keyring has both slots while the one
+ * key file takes the place of the other: whichever lies there opens. `next` is where the new one
+ * lies first. */
 static int replace_keyfile(int folder_fd, const struct keyring *keyring, const char *path,
                            const char *next, struct keyring_file *file)
 {

@@ -24,8 +24,8 @@
 struct slot {
     enum slot_kind kind;
     uint32_t id;
-    /* As it stands in the file, borrowed: a slot that this version cannot use, of an unknown kind or
-     * ill-formed, which is kept all the same and opens nothing. NULL for all others. */
+    /* As it stands in the file, borrowed: a slot that this version cannot use, of an unknown
+     * kind or ill-formed, which is kept all the same and opens nothing. NULL for all others. */
     const uint8_t *kept;
     size_t kept_size;
     struct passphrase_cost cost; /* SLOT_SHARES: threshold and count; zero but for a passphrase */
@@ -52,7 +52,8 @@ int slot_wrap(enum slot_kind kind, uint32_t id, const struct slot_sources *sourc
 int slot_unwrap(const struct slot *slot, const struct slot_sources *sources,
                 const uint8_t realm[REALM_ID_SIZE], struct key *ret_root) MUST_CHECK;
 
-/* A new key file beside the present one, at a path of its own, and then in its place. 0 or -errno. */
+/* A new key file beside the present one, at a path of its own, and then in its place. 0 or
+ * -errno. */
 int slot_keyfile_prepare(const char *path, char ret_next[PATH_MAX]) MUST_CHECK;
 int slot_keyfile_commit(const char *path) MUST_CHECK;
 /* Instead of, or after a failed commit. 0: the present one is still in its place. */

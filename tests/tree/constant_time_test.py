@@ -61,7 +61,8 @@ def source(path, allowed):
 
 
 def field_source():
-    code = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]), (ROOT / FIELD).read_text(), flags=re.S)
+    code = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]), (ROOT / FIELD).read_text(),
+                  flags=re.S)
     for number, line in enumerate(code.splitlines(), 1):
         if not line.startswith("#") and re.search(FIELD_SOURCE, line):
             yield f"{FIELD}:{number}: {line.strip()}"
@@ -86,7 +87,8 @@ def field_object():
     for name, size in re.findall(r"^ +\d+ (\.(?:ro)?data\S*) +([0-9a-f]+)", output("objdump", "-h", objects[0]), re.M):
         if int(size, 16):
             yield f"{objects[0]} has a section {name}"
-    jumps = re.findall(r"^ +([0-9a-f]+):\t[^\t]+\t(j\w+|b\.\w+|cbn?z|tbn?z)\s+(?:.*, *)?(\S+)", output("objdump", "-d", objects[0]), re.M)
+    jumps = re.findall(r"^ +([0-9a-f]+):\t[^\t]+\t(j\w+|b\.\w+|cbn?z|tbn?z)\s+(?:.*, *)?(\S+)",
+                       output("objdump", "-d", objects[0]), re.M)
     yield from (f"{objects[0]}: {at}: {jump} {to}" for at, jump, to in jumps
                 if not re.fullmatch(r"[0-9a-f]+", to) or int(to, 16) >= int(at, 16))
 

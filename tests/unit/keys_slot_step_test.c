@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Every change of the keyring's file, killed at each step that it takes, and with each step failing:
- * at every moment a slot opens with what is on the disk or in somebody's head, and the change can be
- * made again without anybody repairing anything. */
+/* Every change of the keyring's file, killed at each step that it takes, and with each step
+ * failing: at every moment a slot opens with what is on the disk or in somebody's head, and the
+ * change can be made again without anybody repairing anything. */
 #define KEYS_FAST_PASSPHRASE
 #include "tests/unit/keys_support.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Slots added, replaced, removed and tested while the keyring is open, and its content stored anew. */
+/* Slots added, replaced, removed and tested while the keyring is open, and its content stored
+ * anew. */
 #define KEYS_FAST_PASSPHRASE
 #include "tests/unit/keys_support.h"
 
@@ -72,7 +73,8 @@ static void add_all(struct stand *stand)
     assert_int_equal(add(stand, SLOT_SHARES), 4);
 }
 
-static int open_from(const struct stand *stand, const struct slot_sources *sources, uint32_t *ret_id)
+static int open_from(const struct stand *stand, const struct slot_sources *sources,
+                     uint32_t *ret_id)
 {
     CLEANUP_KEYRING struct keyring *found = NULL;
     enum slot_kind used;
@@ -669,7 +671,8 @@ static void test_storing(void **state)
     stand_deinit(&stand);
 }
 
-/* The limit of removing a slot (doc/THREAT-MODEL): the root key of the older copy is the present one. */
+/* The limit of removing a slot (doc/THREAT-MODEL): the root key of the older copy is the present
+ * one. */
 static void test_an_older_copy_and_its_key_open_the_present_keyring(void **state)
 {
     struct stand stand;
@@ -817,7 +820,9 @@ static void test_nothing_is_left_behind(void **state)
     static const struct {
         const char *name;
         void *(*function)(void *);
-    } calls[] = { { "add", add_shares }, { "open", open_by_shares }, { "replace", replace_key_file } };
+    } calls[] = { { "add", add_shares },
+                  { "open", open_by_shares },
+                  { "replace", replace_key_file } };
     struct stand stand;
     struct key secret;
     size_t size;
