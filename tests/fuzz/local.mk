@@ -9,6 +9,7 @@ fuzz_targets = \
     %D%/backup_manifest_fuzz \
     %D%/calls_fuzz \
     %D%/config_fuzz \
+    %D%/export_fuzz \
     %D%/journal_fuzz \
     %D%/keyring_content_fuzz \
     %D%/keyring_file_fuzz \
@@ -35,6 +36,7 @@ EXTRA_DIST += %D%/replay.c
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 
 fuzz_folder = %D%/folder.c %D%/folder.h
+fuzz_fit = %D%/journal_fit.c %D%/journal_fit.h
 fuzz_message = %D%/message.c %D%/message.h
 
 %C%_anchor_fuzz_SOURCES = %D%/anchor_fuzz.c $(fuzz_folder) $(store_fixture) $(fuzz_driver)
@@ -54,7 +56,9 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_calls_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(UV_LIBS)
 %C%_config_fuzz_SOURCES = %D%/config_fuzz.c $(fuzz_folder) $(fuzz_driver)
 %C%_config_fuzz_LDFLAGS = $(fuzz_ldflags)
-%C%_journal_fuzz_SOURCES = %D%/journal_fuzz.c $(store_fixture) $(fuzz_driver)
+%C%_export_fuzz_SOURCES = %D%/export_fuzz.c $(fuzz_fit) $(store_fixture) $(fuzz_driver)
+%C%_export_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_journal_fuzz_SOURCES = %D%/journal_fuzz.c $(fuzz_fit) $(store_fixture) $(fuzz_driver)
 %C%_journal_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_keyring_content_fuzz_SOURCES = %D%/keyring_content_fuzz.c $(fuzz_driver)
 %C%_keyring_content_fuzz_LDFLAGS = $(fuzz_ldflags)
