@@ -278,6 +278,7 @@ class Keyring:
         for child in reversed(self.children):
             child.terminate()
             child.wait()
+        shutil.rmtree(self.folder)
 
 
 def _exists(name):
