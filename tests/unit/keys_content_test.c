@@ -224,6 +224,29 @@ static void test_recipient_twice(void **state)
     assert_int_equal(keyring_parse(other, &found), KEYRING_DAMAGED);
 }
 
+/* Numbers that do not ascend, the active one being sound. */
+static void test_order_of_generations(void **state)
+{
+    CLEANUP_KEYRING struct keyring *keyring = full_keyring();
+    static const struct {
+        size_t index;
+        uint32_t number;
+    } wrong[] = { { 0, 3 }, { 2, 1 }, { 0, 0 } };
+    struct keyring *found = NULL;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        CLEANUP_SECRET struct secret *content = NULL;
+        uint32_t *number = &keyring->generations[wrong[i].index].info.number;
+        uint32_t saved = *number;
+
+        *number = wrong[i].number;
+        assert_int_equal(keyring_format(keyring, &content), 0);
+        *number = saved;
+        assert_int_equal(keyring_parse(content, &found), KEYRING_DAMAGED);
+        assert_null(found);
+    }
+}
+
 static void test_generations(void **state)
 {
     CLEANUP_KEYRING struct keyring *keyring = new_keyring();
@@ -447,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_recipient_twice),
+        cmocka_unit_test(test_order_of_generations),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_rest_stays),
