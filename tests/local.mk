@@ -64,6 +64,7 @@ unit_tests += %D%/unit/domain_access_test \
     %D%/unit/domain_mapping_test \
     %D%/unit/domain_memory_test \
     %D%/unit/domain_realm_test \
+    %D%/unit/domain_share_entry_test \
     %D%/unit/domain_rotation_test \
     %D%/unit/domain_value_test
 domain_fixture = %D%/unit/domain_fixture.c %D%/unit/domain_fixture.h
@@ -83,6 +84,8 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_memory_test_SOURCES = %D%/unit/domain_memory_test.c $(domain_fixture)
 %C%_unit_domain_memory_test_LDFLAGS = $(domain_wrap) \
     -Wl,--wrap=calloc,--wrap=malloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
+%C%_unit_domain_share_entry_test_SOURCES = %D%/unit/domain_share_entry_test.c $(domain_fixture)
+%C%_unit_domain_share_entry_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_realm_test_SOURCES = %D%/unit/domain_realm_test.c $(domain_fixture)
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 %C%_unit_domain_rotation_test_SOURCES = %D%/unit/domain_rotation_test.c $(domain_fixture)

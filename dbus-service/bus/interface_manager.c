@@ -6,8 +6,11 @@
 #include "dbus-service/bus/advice.h"
 #include "dbus-service/bus/call.h"
 #include "dbus-service/domain/backup_watch.h"
+#include "dbus-service/domain/export.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct keyring *keyring(const struct property_source *source)
 {
@@ -198,7 +201,88 @@ static int handle_reload(struct call *call)
     return r;
 }
 
+/* ---- The records as a file ---- */
+
+static int move_new(struct call *call, struct record_move **ret_move)
+{
+    static const char *const names[] = { "file", NULL };
+    struct record_move *move;
+    int r = descriptors_take(call, 0);
+
+    if (r == 0)
+        r = descriptors_known(call, names);
+    if (r == 0 && !descriptors_find(call, "file"))
+        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'file' is missing");
+    if (r != 0)
+        return r;
+    call->extra = move = calloc(1, sizeof(*move));
+    call->extra_free = free;
+    if (!move)
+        return -ENOMEM;
+    move->fd = descriptors_find(call, "file")->fd;
+    *ret_move = move;
+    return 0;
+}
+
+static void on_exported(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+    const struct record_move *move = call->extra;
+    struct writer writer;
+
+    if (!call_succeeded(call, failure))
+        return;
+    call_detail(call, "revision %llu", (unsigned long long)move->revision);
+    writer = call_writer(call);
+    writer_uint64(&writer, move->revision);
+    writer_uint64(&writer, move->records);
+    call_reply(call, writer_take(&writer));
+}
+
+static int handle_export(struct call *call)
+{
+    struct record_move *move;
+    int r = move_new(call, &move);
+
+    if (r == 0)
+        r = realm_export(call->service->realm, move, on_exported, call, &call->failure);
+    call->acting = r == 0;
+    return r;
+}
+
+static void on_imported(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+    const struct record_move *move = call->extra;
+    struct writer writer;
+
+    if (!call_succeeded(call, failure))
+        return;
+    call_detail(call, "%llu records", (unsigned long long)move->records);
+    writer = call_writer(call);
+    writer_uint64(&writer, move->records);
+    call_reply(call, writer_take(&writer));
+}
+
+static int handle_import(struct call *call)
+{
+    struct record_move *move;
+    struct stat status;
+    int r = move_new(call, &move);
+
+    if (r == 0 && (fstat(move->fd, &status) < 0 || !S_ISREG(status.st_mode)))
+        r = failure_set(&call->failure, ERROR_BAD_DESCRIPTOR, "descriptor 'file' is not a regular file");
+    if (r == 0)
+        r = realm_import(call->service->realm, move, on_imported, call, &call->failure);
+    call->acting = r == 0;
+    return r;
+}
+
 static const struct method methods[] = {
+    { "Export", "a{sh}", "tt", "descriptors", "revision records", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_EXPORT, handle_export },
+    { "Import", "a{sh}", "t", "descriptors", "records", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_IMPORT, handle_import },
     { "Reload", "", "", "", "", 0, SUBJECT_NOTHING, OPERATION_MANAGE_SERVICE, AUDIT_RELOAD,
       handle_reload },
 };

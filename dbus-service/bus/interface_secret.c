@@ -187,6 +187,12 @@ static const struct method methods[] = {
       SUBJECT_NOTHING, OPERATION_MANAGE_SECRET, AUDIT_BACKUP, handle_backup },
     { "BackupToDirectory", "s", "s", "hint", "path", METHOD_WAITS, SUBJECT_NOTHING,
       OPERATION_MANAGE_SECRET, AUDIT_BACKUP, handle_backup_to_directory },
+    { "VerifyBackup", "a{sh}", "a{sv}", "descriptors", "report", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_MANAGE_SECRET, AUDIT_BACKUP, handle_verify_backup },
+    { "Restore", "ba{sv}a{sh}", "a{sv}", "dry_run options descriptors", "report", METHOD_WAITS,
+      SUBJECT_NOTHING, OPERATION_MANAGE_SECRET, AUDIT_RESTORE, handle_restore },
+    { "Check", "b", "a(sss)", "deep", "findings", METHOD_READS, SUBJECT_NOTHING,
+      OPERATION_READ_STATUS, AUDIT_READ, handle_check },
 };
 
 static const struct property properties[] = {

@@ -40,6 +40,7 @@ dbus_service_libservice_la_SOURCES += \
     %D%/secret_rotation.h \
     %D%/secret.h \
     %D%/secret_backup.c \
+    %D%/secret_restore.c \
     %D%/secret_slot.c \
     %D%/service.c \
     %D%/service.h \

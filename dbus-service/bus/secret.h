@@ -26,4 +26,9 @@ int handle_add_recipient(struct call *call);
 int handle_remove_recipient(struct call *call);
 void get_recipients(const struct property_source *source, struct writer *writer);
 
+/* secret_restore.c */
+int handle_check(struct call *call);
+int handle_verify_backup(struct call *call);
+int handle_restore(struct call *call);
+
 #endif

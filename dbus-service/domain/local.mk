@@ -19,6 +19,10 @@ dbus_service_libservice_la_SOURCES += \
     %D%/backup.h \
     %D%/backup_watch.c \
     %D%/backup_watch.h \
+    %D%/check.c \
+    %D%/check.h \
+    %D%/export.c \
+    %D%/export.h \
     %D%/failure.c \
     %D%/failure.h \
     %D%/identity.c \
@@ -33,6 +37,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/realm_job.c \
     %D%/realm_outcome.c \
     %D%/realm_record.c \
+    %D%/restore.c \
+    %D%/restore.h \
     %D%/rotation.c \
     %D%/rotation.h \
     %D%/rotation_internal.h \

@@ -26,6 +26,10 @@ struct realm_task {
     /* From the worker. */
     int outcome;
     struct keyring *keyring;
+    realm_open_run open_run; /* instead of opening what is in the folder */
+    void *work;
+    struct failure refused;  /* by that: told when the journal is open again */
+    bool restored;           /* by that: there are other keys now, whatever comes of the rest */
     struct failure unloaded; /* why what is kept in memory could not be read */
     bool again;              /* the view was to blame, and is built anew */
 };
@@ -368,6 +372,9 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
     /* Nobody asked for it to be built again: only the audit can tell why it was not. */
     if (!task->done && !realm->closing)
         on_log_event(realm, LOG_EVENT_DAMAGED, reason->text);
+    if (task->restored)
+        failure_set(&failure, failure.code, "the master secret is restored, but the service is sealed: %.300s",
+                    reason->text);
     if (task->backup_fd >= 0)
         failure_set(&failure, ERROR_OUTCOME_UNKNOWN,
                     "the master secret and its backup are made (keep the backup), but the service is "
@@ -433,7 +440,7 @@ static void on_log_open(void *userdata, enum log_outcome outcome, struct log *lo
     }
     realm->told_late = false;
     set_state(realm, open_state(realm));
-    task_end(task, &failure);
+    task_end(task, task->refused.code != ERROR_NONE ? &task->refused : &failure);
 }
 
 static void journal_begin(void *userdata)
@@ -513,6 +520,94 @@ static void on_keyring(void *userdata)
     else
         realm_failure_keyring(&failure, realm, (enum keyring_outcome)r, task->passphrase != NULL);
     task_end(task, &failure);
+}
+
+/* ---- Opened by what somebody else makes ---- */
+
+static void run_open_by(void *userdata)
+{
+    struct realm_task *task = userdata;
+
+    task->outcome = task->open_run(task->work, &task->keyring, &task->unloaded);
+}
+
+static void on_open_by(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct realm *realm = task->realm;
+    struct failure failure = task->unloaded;
+
+    if (task->outcome < 0)
+        failure_from_errno(&failure, task->outcome, "the state folder");
+    if (task->outcome != 0 || !task->keyring) {
+        task_end(task, &failure);
+        return;
+    }
+    task->restored = true;
+    realm->keyring = STEAL(task->keyring);
+    realm->slot_used = task->slot;
+    journal_begin(task);
+}
+
+int realm_open_by(struct realm *realm, realm_open_run run, void *work, enum slot_kind slot,
+                  realm_done done, void *userdata, struct failure *failure)
+{
+    CLEANUP(task_cleanup) struct realm_task *task = NULL;
+    int r = 0;
+
+    if (realm->state != REALM_SEALED && realm->state != REALM_UNCONFIGURED)
+        r = failure_set(failure, ERROR_ALREADY_UNSEALED, NULL);
+    if (r == 0)
+        r = task_new(realm, done, userdata, &task, failure);
+    if (r != 0)
+        return r;
+    task->open_run = run;
+    task->work = work;
+    task->slot = slot;
+    r = task_submit(task, run_open_by, on_open_by, failure);
+    if (r == 0)
+        STEAL(task);
+    return r;
+}
+
+/* ---- The files changed while the log is closed ---- */
+
+static void run_between(void *userdata)
+{
+    struct realm_task *task = userdata;
+    int r = task->open_run(task->work, &task->realm->log_keyring, &task->refused);
+
+    if (r < 0)
+        failure_from_errno(&task->refused, r, "the state folder");
+}
+
+static void on_closed_between(void *userdata)
+{
+    struct realm_task *task = userdata;
+    int r = work_submit(task->realm->options.work, WORK_KDF, run_between, journal_begin, task);
+
+    if (r == 0)
+        return;
+    failure_from_errno(&task->refused, r, "cannot begin");
+    journal_begin(task);
+}
+
+int realm_reopen_after(struct realm *realm, realm_open_run run, void *work, realm_done done,
+                       void *userdata, struct failure *failure)
+{
+    struct realm_task *task;
+    int r = realm_check_readable(realm, failure);
+
+    if (r == 0)
+        r = task_new(realm, done, userdata, &task, failure);
+    if (r != 0)
+        return r;
+    task->open_run = run;
+    task->work = work;
+    realm->task = task;
+    set_state(realm, REALM_REBUILDING);
+    log_close(STEAL(realm->log), on_closed_between, task);
+    return 0;
 }
 
 /* ---- Generate ---- */

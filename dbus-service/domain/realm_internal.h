@@ -48,6 +48,18 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
  * after a conflict with it. 0 or -ENOMEM. */
 int realm_retry_later(struct realm *realm, void (*retry)(void *userdata),
                       void *userdata) MUST_CHECK;
+/* While nothing is open: `run` on a worker puts a keyring with its file into the folder, and the realm is opened
+ * with it, as by realm_unseal(); without one in *ret_keyring nothing is opened. `slot` names what opens it
+ * from now on. */
+typedef int (*realm_open_run)(void *work, struct keyring **ret_keyring, struct failure *failure);
+int realm_open_by(struct realm *realm, realm_open_run run, void *work, enum slot_kind slot,
+                  realm_done done, void *userdata, struct failure *failure) MUST_CHECK;
+
+/* Closes the log, calls `run` on a worker (*ret_keyring is the open one, to be left as it is) and opens the log again,
+ * whatever became of it. */
+int realm_reopen_after(struct realm *realm, realm_open_run run, void *work, realm_done done,
+                       void *userdata, struct failure *failure) MUST_CHECK;
+
 /* Calls `idle` when the job under way has ended; one waiter. Of those behind it none begins if the realm is
  * sealed or closing. */
 void realm_jobs_wait(struct realm *realm, void (*idle)(void *userdata), void *userdata);

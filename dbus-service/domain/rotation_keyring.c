@@ -10,8 +10,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-CLEANUP_DEFINE(keyring, struct keyring, keyring_free)
-#define CLEANUP_KEYRING CLEANUP(keyring_cleanup)
 
 void rotation_facts(const struct keyring *keyring, uint64_t before_usec,
                     struct rotation_facts *ret_facts)

@@ -293,3 +293,16 @@ int keyring_generate(const struct keyring_generate *request, struct keyring **re
         slot_source_remove(request->slot, &request->sources);
     return r;
 }
+
+/* Restoring */
+
+int keyring_realm_of(int folder_fd, uint8_t ret_realm[REALM_ID_SIZE])
+{
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct keyring_file file;
+    int r = keyring_file_load(folder_fd, &bytes, &file);
+
+    if (r == KEYRING_DONE)
+        memcpy(ret_realm, file.realm, REALM_ID_SIZE);
+    return r;
+}

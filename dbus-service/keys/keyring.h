@@ -116,6 +116,9 @@ struct keyring_generate {
 int keyring_generate(const struct keyring_generate *request,
                      struct keyring **ret_keyring) MUST_CHECK;
 
+/* Whose keyring is in the folder, without a key. KEYRING_DONE, _ABSENT, _DAMAGED, _NEWER, -errno. */
+int keyring_realm_of(int folder_fd, uint8_t ret_realm[REALM_ID_SIZE]) MUST_CHECK;
+
 /* Is there a keyring file? KEYRING_DONE, KEYRING_ABSENT, or -errno. */
 int keyring_exists(int folder_fd) MUST_CHECK;
 /* Kinds of the slots in the file that this version can use, readable without any key, as a bit mask
@@ -134,6 +137,8 @@ int keyring_open(int folder_fd, const struct slot_sources *sources, struct keyri
 struct keyring *keyring_ref(struct keyring *keyring);
 /* Gives a reference back; with the last one every key is wiped. Any thread; NULL is legal. */
 void keyring_free(struct keyring *keyring);
+CLEANUP_DEFINE(keyring, struct keyring, keyring_free)
+#define CLEANUP_KEYRING CLEANUP(keyring_cleanup)
 
 /* Facts; none is secret. */
 const uint8_t *keyring_realm(const struct keyring *keyring); /* REALM_ID_SIZE bytes */

@@ -54,9 +54,6 @@ struct keyring {
     struct generation generations[]; /* numbers ascend */
 };
 
-CLEANUP_DEFINE(keyring, struct keyring, keyring_free)
-#define CLEANUP_KEYRING CLEANUP(keyring_cleanup)
-
 /* A new realm with generation 1 and fresh keys, the root key too, at epoch 1. 0 or -errno. */
 int keyring_new(struct keyring **ret_keyring) MUST_CHECK;
 

@@ -50,6 +50,7 @@ int journal_open(const struct journal_options *options, journal_open_done done,
 struct log_file_report {
     struct log_head head; /* the newest commit */
     uint64_t records;     /* handed out, or imported; tombstones included */
+    bool other_realm;     /* that is what is wrong with it */
     uint64_t torn_offset; /* check: an unacknowledged commit's remains are there; 0 = none */
     char text[192];       /* why not: file and place; empty on LOG_DONE */
 };

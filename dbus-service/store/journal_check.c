@@ -128,8 +128,21 @@ static const char *file_name(const struct check *check)
     return check->scan.header.export ? "export" : "journal";
 }
 
+/* Zero: it was not read. A header made with another log's key is not authentic here, but says whose it is. */
+static bool is_of_another_realm(struct check *check)
+{
+    static const uint8_t none[sizeof(check->scan.header.realm)];
+    const uint8_t *realm = check->scan.header.realm;
+
+    check->report->other_realm = memcmp(realm, none, sizeof(none)) != 0 &&
+                                 memcmp(realm, check->options->realm, sizeof(none)) != 0;
+    return check->report->other_realm;
+}
+
 static enum log_outcome read_failed(struct check *check, int error)
 {
+    if (error == -EBADMSG)
+        (void)is_of_another_realm(check);
     switch (error) {
     case -ECANCELED:
         return refuse(check, LOG_CANCELED, "the check was given up");
@@ -151,7 +164,7 @@ static enum log_outcome judge_end(struct check *check)
     struct scan *scan = &check->scan;
     int tail;
 
-    if (memcmp(scan->header.realm, check->options->realm, sizeof(scan->header.realm)) != 0)
+    if (is_of_another_realm(check))
         return refuse(check, LOG_DAMAGED, "%s: of another realm", file_name(check));
     if (scan->header.export && !(scan->ended && scan->offset == scan->size))
         return refuse(check, LOG_DAMAGED, "export: %s at byte %" PRIu64,

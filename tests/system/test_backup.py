@@ -6,7 +6,7 @@ import os
 import pytest
 
 import bus_client
-from conftest import SOURCE
+from conftest import SOURCE, wait_until
 from test_slots import SLOTS
 
 pytestmark = pytest.mark.service
@@ -98,6 +98,8 @@ answer([add('another', {public!r}), add('the vault', 'ms1-public-x'), add('', {p
     assert 'is gone' in manager(world, 'BackupDue') and 'is gone' in manager(world, 'Advice')
     world.run(f'install -o mastersecret -m 600 /root/kept {second}')
     configure(world, '[secret]\nbackup-directory = /srv/nowhere\nbackup-max-age = 1s\n')
+    world.restart_service()
+    wait_until(lambda: 'backup-max-age' in manager(world, 'BackupDue'), 'the backup to be too old')
     world.restart_service()
     world.audited('MS0107', 'backup-max-age')
     assert 'backup-max-age' in manager(world, 'BackupDue')

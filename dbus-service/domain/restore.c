@@ -1,0 +1,438 @@
+/* SPDX-FileCopyrightText: 2026 The mastersecret authors
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dbus-service/domain/restore.h"
+
+#include "common/recipient_key.h"
+#include "dbus-service/domain/realm_internal.h"
+#include "dbus-service/domain/slot.h"
+#include "dbus-service/keys/keyring_change.h"
+#include "dbus-service/keys/record.h"
+#include "dbus-service/store/anchor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* Of each generation the first records met are opened, and every so many of the others. */
+#define SAMPLE_FIRST 64
+#define SAMPLE_EVERY 1000
+
+void restore_free(struct restore *restore)
+{
+    if (!restore)
+        return;
+    secret_free(restore->passphrase);
+    secret_free(restore->private_key);
+    secret_free(restore->slot_passphrase);
+    free(restore->facts);
+    free(restore->generations);
+    free(restore);
+}
+
+const char *restore_verdict_name(enum restore_verdict verdict)
+{
+    static const char *const names[] = {
+        [RESTORE_MATCHES] = "matches",
+        [RESTORE_IN_BACKUP] = "in-backup",
+        [RESTORE_ONLY_IN_BACKUP] = "only-in-backup",
+        [RESTORE_NOT_IN_BACKUP] = "not-in-backup",
+        [RESTORE_DIFFERS] = "differs",
+    };
+
+    return names[verdict];
+}
+
+/* ---- The backup ---- */
+
+static int keyring_failure(const struct restore *restore, int outcome, struct failure *failure)
+{
+    if (outcome <= 0)
+        return outcome;
+    if (outcome == KEYRING_DAMAGED)
+        return failure_set(failure, ERROR_DAMAGED,
+                           "the backup was changed or cut off; take another copy of it");
+    if (outcome == KEYRING_NEWER)
+        return failure_set(failure, ERROR_NEWER_FORMAT, "the backup is of a newer version");
+    if (outcome == KEYRING_WRONG_KEY && restore->private_key)
+        return failure_set(failure, ERROR_WRONG_PASSPHRASE,
+                           "the private key is of none of the backup's recipients");
+    if (outcome == KEYRING_NO_SLOT)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           restore->private_key ? "the backup is not sealed to recipients: give its passphrase"
+                                                : "the backup has no passphrase: give a recipient's private key");
+    return realm_failure_keyring(failure, restore->realm, (enum keyring_outcome)outcome, true);
+}
+
+static int parse_private(const struct restore *restore, struct key *ret_key, struct failure *failure)
+{
+    const struct secret *text = restore->private_key;
+
+    switch ((enum recipient_key_outcome)recipient_private_parse((const char *)text->bytes, text->length,
+                                                                ret_key->bytes)) {
+    case RECIPIENT_KEY_DONE:
+        return 0;
+    case RECIPIENT_KEY_NEWER:
+        return failure_set(failure, ERROR_NEWER_FORMAT, "the private key is of a newer version");
+    case RECIPIENT_KEY_OTHER_HALF:
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "what was given is a public key; the private one opens backups");
+    case RECIPIENT_KEY_MISTYPED:
+        return failure_set(failure, ERROR_WRONG_PASSPHRASE, "the private key is mistyped");
+    case RECIPIENT_KEY_NOT_ONE:
+        break;
+    }
+    return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                       "what was given is no private key (it begins with " RECIPIENT_PRIVATE_PREFIX ")");
+}
+
+static int open_backup(struct restore *restore, struct keyring **ret_keyring, struct failure *failure)
+{
+    CLEANUP_KEY struct key private_key = {0};
+    struct backup_key key = {.passphrase = restore->passphrase};
+    int r = backup_inspect(restore->fd, &restore->facts);
+
+    if (r != KEYRING_DONE)
+        return keyring_failure(restore, r, failure);
+    if (restore->private_key) {
+        r = parse_private(restore, &private_key, failure);
+        if (r != 0)
+            return r;
+        key.private_key = &private_key;
+    }
+    r = backup_open(restore->fd, &key, ret_keyring, &restore->manifest);
+    return keyring_failure(restore, r, failure);
+}
+
+/* ---- Generations ---- */
+
+/* The entry of a number, made where there is none; NULL without memory. */
+static struct restore_generation *generation_at(struct restore *restore, uint32_t number)
+{
+    struct restore_generation *larger;
+    size_t at = 0;
+
+    while (at < restore->count && restore->generations[at].number < number)
+        at++;
+    if (at < restore->count && restore->generations[at].number == number)
+        return &restore->generations[at];
+    larger = realloc(restore->generations, (restore->count + 1) * sizeof(*larger));
+    if (!larger)
+        return NULL;
+    restore->generations = larger;
+    memmove(larger + at + 1, larger + at, (restore->count - at) * sizeof(*larger));
+    restore->count++;
+    larger[at] = (struct restore_generation){.number = number, .verdict = RESTORE_NOT_IN_BACKUP};
+    return &larger[at];
+}
+
+static int note_generations(struct restore *restore, const struct keyring *keyring, bool present)
+{
+    struct generation_info info;
+
+    for (size_t i = 0; i < keyring_generations(keyring); i++) {
+        struct restore_generation *entry;
+
+        keyring_generation(keyring, i, &info);
+        entry = generation_at(restore, info.number);
+        if (!entry)
+            return -ENOMEM;
+        if (!present)
+            entry->verdict = RESTORE_IN_BACKUP;
+        else if (entry->known)
+            entry->verdict = memcmp(entry->fingerprint, info.fingerprint, FINGERPRINT_SIZE) == 0
+                                 ? RESTORE_MATCHES
+                                 : RESTORE_DIFFERS;
+        entry->known = true;
+        memcpy(entry->fingerprint, info.fingerprint, FINGERPRINT_SIZE);
+    }
+    for (size_t i = 0; present && i < restore->count; i++)
+        if (restore->generations[i].verdict == RESTORE_IN_BACKUP)
+            restore->generations[i].verdict = RESTORE_ONLY_IN_BACKUP;
+    return 0;
+}
+
+/* ---- The records ---- */
+
+struct examination {
+    struct restore *restore;
+    const struct keyring *keyring; /* as it would be afterwards */
+    bool all;
+};
+
+static int examine(void *userdata, const struct log_walk_record *record)
+{
+    struct examination *examination = userdata;
+    CLEANUP_SECRET struct secret *value = NULL;
+    struct restore_generation *entry;
+    struct record_header header = {.generation = 0};
+    int r = record_header_parse(record->record, record->size, &header);
+
+    entry = generation_at(examination->restore, r < 0 ? 0 : header.generation);
+    if (!entry)
+        return -ENOMEM;
+    examination->restore->records++;
+    entry->by_class[record->key->class]++;
+    if (!examination->all && entry->records++ >= SAMPLE_FIRST && entry->records % SAMPLE_EVERY != 0 &&
+        entry->unreadable < entry->sampled) /* one that cannot be opened is counted in full */
+        return 0;
+    r = record_open(examination->keyring, record->key, record->record, record->size, NULL, &value);
+    if (r < 0)
+        return r;
+    entry->sampled++;
+    examination->restore->sampled++;
+    if (r != RECORD_OPENED && r != RECORD_IS_TOMBSTONE) {
+        entry->unreadable++;
+        examination->restore->unreadable++;
+    }
+    return 0;
+}
+
+static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
+{
+    keyring_log_hash(userdata, parts, count, ret_hash);
+}
+
+/* Is the anchor ahead of what the journal ends with? */
+static int check_anchor(struct restore *restore, const struct log_hash *hash,
+                        const struct log_file_report *journal, struct failure *failure)
+{
+    const char *path = restore->realm->options.anchor_path;
+    struct anchor anchor;
+    int r = path ? anchor_get(path, hash, &anchor) : ANCHOR_ABSENT;
+
+    if (r < 0)
+        return r;
+    if (r == ANCHOR_ABSENT)
+        return 0;
+    restore->rolled_back =
+        r != ANCHOR_DONE || !journal || anchor.head.revision > journal->head.revision ||
+        memcmp(anchor.head.id, journal->head.id, sizeof(anchor.head.id)) != 0;
+    if (!restore->rolled_back || restore->accept_rollback || restore->action == RESTORE_TRY)
+        return 0;
+    return failure_set(failure, ERROR_ROLLED_BACK,
+                       "the anchor (%.150s) %s; put the newest state folder back, or accept the rollback", path,
+                       journal ? "is newer than the journal, or of another one" : "is there, but no journal");
+}
+
+int restore_examine(struct restore *into, const struct realm *realm, int fd, struct keyring *keyring, bool all,
+                    struct log_file_report *ret_report, struct failure *failure)
+{
+    struct examination examination = {into, keyring, all};
+    struct log_check_options options = {
+        .fd = fd,
+        .realm = keyring_realm(keyring),
+        .hash = {.hash = log_hash, .userdata = keyring},
+        .stopping = &realm->closing,
+        .each = examine,
+        .userdata = &examination,
+    };
+    enum log_outcome outcome = log_check(&options, ret_report);
+
+    if (outcome == LOG_DONE)
+        return 0;
+    return ret_report->other_realm ? failure_set(failure, ERROR_OTHER_REALM, NULL)
+                                   : realm_failure_log(failure, outcome, ret_report->text);
+}
+
+/* All records of the journal that is here, with the keyring that would open it. */
+static int examine_journal(struct restore *restore, struct keyring *keyring, struct failure *failure)
+{
+    const struct realm *realm = restore->realm;
+    CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct log_hash hash = {.hash = log_hash, .userdata = keyring};
+    bool present = fd >= 0, closed = !realm_keyring(realm);
+    struct log_file_report report;
+    int r = 0;
+
+    if (!present && errno != ENOENT)
+        return -errno;
+    if (present)
+        r = restore_examine(restore, realm, fd, keyring, false, &report, failure);
+    return r == 0 && closed ? check_anchor(restore, &hash, present ? &report : NULL, failure) : r;
+}
+
+static int check_loss(const struct restore *restore, struct failure *failure)
+{
+    if (restore->action != RESTORE_DO || restore->unreadable <= restore->accept_loss)
+        return 0;
+    return failure_set(failure, ERROR_RECORDS_UNREADABLE,
+                       "%llu of %llu records would be unreadable afterwards; nothing was changed",
+                       (unsigned long long)restore->unreadable, (unsigned long long)restore->records);
+}
+
+/* ---- With an open keyring ---- */
+
+/* The keyring that is there is kept. 0, also when there is none, an error code, -errno. */
+static int keep_aside(struct restore *restore, struct failure *failure)
+{
+    int r = keyring_keep_aside(restore->realm->options.folder_fd, restore->aside);
+
+    if (r == KEYRING_DONE)
+        return 0;
+    *restore->aside = '\0';
+    return r == KEYRING_ABSENT ? 0 : keyring_failure(restore, r, failure);
+}
+
+static int store_merged(struct restore *restore, struct keyring *merged, struct failure *failure)
+{
+    int r = keep_aside(restore, failure);
+
+    if (r != 0)
+        return r;
+    return keyring_failure(restore, keyring_store(restore->realm->options.folder_fd, merged), failure);
+}
+
+/* Whoever knows a recipient's public key can make up a backup; only this realm can sign it. */
+static int check_maker(const struct restore *restore, const struct keyring *backup,
+                       const struct keyring *keyring, struct failure *failure)
+{
+    const struct backup_facts *facts = restore->facts;
+
+    if (memcmp(keyring_realm(backup), keyring_realm(keyring), REALM_ID_SIZE) != 0)
+        return failure_set(failure, ERROR_OTHER_REALM, NULL);
+    if (facts->is_signed && memcmp(facts->signer, keyring_signer(keyring), sizeof(facts->signer)) != 0)
+        return failure_set(failure, ERROR_OTHER_REALM,
+                           "the backup says that it is this realm's, but its signature is not");
+    return 0;
+}
+
+static int run_open(void *work, struct keyring *keyring, struct keyring **ret_keyring,
+                    struct failure *failure)
+{
+    CLEANUP_KEYRING struct keyring *backup = NULL;
+    CLEANUP_KEYRING struct keyring *merged = NULL;
+    struct restore *restore = work;
+    int r = open_backup(restore, &backup, failure);
+
+    if (r != 0)
+        return r;
+    r = check_maker(restore, backup, keyring, failure);
+    if (r != 0)
+        return r;
+    r = note_generations(restore, backup, false);
+    if (r == 0)
+        r = note_generations(restore, keyring, true);
+    if (r == 0 && restore->action != RESTORE_VERIFY)
+        r = keyring_failure(restore, keyring_merge(keyring, backup, &merged), failure);
+    if (r == 0)
+        r = examine_journal(restore, merged ? merged : backup, failure);
+    if (r == 0)
+        r = check_loss(restore, failure);
+    if (r != 0 || restore->action != RESTORE_DO)
+        return r;
+    r = store_merged(restore, merged, failure);
+    if (r == 0)
+        *ret_keyring = STEAL(merged);
+    return r;
+}
+
+/* ---- Without ---- */
+
+/* A backup of another realm never takes the place of a keyring whose realm can be read. */
+static int check_realm(const struct restore *restore, const struct keyring *backup, struct failure *failure)
+{
+    uint8_t realm[REALM_ID_SIZE];
+    int r = keyring_realm_of(restore->realm->options.folder_fd, realm);
+
+    if (r == KEYRING_DONE && memcmp(realm, keyring_realm(backup), REALM_ID_SIZE) != 0)
+        return failure_set(failure, ERROR_OTHER_REALM, NULL);
+    return r < 0 ? r : 0;
+}
+
+/* What is restored knows of the backup that it came from. */
+static int renew(struct restore *restore, const struct keyring *backup, struct keyring **ret_keyring,
+                 struct failure *failure)
+{
+    const struct backup_facts *facts = restore->facts;
+    struct backup_info info = {
+        .time_usec = facts->created_usec,
+        .generation = facts->generations[facts->generation_count - 1].number,
+    };
+    struct keyring_change change = {.backup = &info, .raise_epoch = true};
+
+    memcpy(info.hash, facts->hash, sizeof(info.hash));
+    return keyring_failure(restore, keyring_change(backup, &change, ret_keyring), failure);
+}
+
+static int move_anchor(const struct restore *restore)
+{
+    const char *path = restore->realm->options.anchor_path;
+    CLEANUP_FREE char *aside = NULL;
+
+    if (!restore->rolled_back || !path)
+        return 0;
+    if (asprintf(&aside, "%s.before-restore", path) < 0)
+        return -ENOMEM;
+    return rename(path, aside) < 0 ? -errno : 0;
+}
+
+static int install(struct restore *restore, struct keyring *keyring, struct failure *failure)
+{
+    const struct realm *realm = restore->realm;
+    struct slot_request request = {.kind = restore->slot};
+    int r;
+
+    slot_sources(realm, restore->slot, &request.sources);
+    if (restore->slot == SLOT_PASSPHRASE)
+        request.sources.passphrase =
+            restore->slot_passphrase ? restore->slot_passphrase : restore->passphrase;
+    r = keep_aside(restore, failure);
+    if (r == 0)
+        r = keyring_failure(restore, keyring_install(realm->options.folder_fd, keyring, &request), failure);
+    return r == 0 ? move_anchor(restore) : r;
+}
+
+static int run_closed(void *work, struct keyring **ret_keyring, struct failure *failure)
+{
+    CLEANUP_KEYRING struct keyring *backup = NULL;
+    CLEANUP_KEYRING struct keyring *renewed = NULL;
+    struct restore *restore = work;
+    int r = open_backup(restore, &backup, failure);
+
+    if (r == 0)
+        r = check_realm(restore, backup, failure);
+    if (r == 0)
+        r = note_generations(restore, backup, false);
+    if (r == 0)
+        r = examine_journal(restore, backup, failure);
+    if (r == 0)
+        r = check_loss(restore, failure);
+    if (r != 0 || restore->action != RESTORE_DO)
+        return r;
+    r = renew(restore, backup, &renewed, failure);
+    if (r == 0)
+        r = install(restore, renewed, failure);
+    if (r == 0)
+        *ret_keyring = STEAL(renewed);
+    return r;
+}
+
+static int check(const struct realm *realm, const struct restore *restore, struct failure *failure)
+{
+    if (!restore->passphrase == !restore->private_key)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "give the backup's passphrase or a recipient's private key");
+    if (restore->action == RESTORE_VERIFY || restore->action == RESTORE_TRY)
+        return 0;
+    if (realm_keyring(realm))
+        return 0;
+    if (restore->slot == SLOT_SHARES)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "slot is \"keyfile\", \"credential\" or \"passphrase\"; add shares afterwards");
+    if (restore->slot == SLOT_PASSPHRASE && !restore->slot_passphrase && !restore->passphrase)
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "descriptor 'slot-passphrase' is missing");
+    return slot_check_kind(realm, restore->slot, failure);
+}
+
+int restore_begin(struct realm *realm, struct restore *restore, realm_done done, void *userdata,
+                  struct failure *failure)
+{
+    int r = check(realm, restore, failure);
+
+    if (r != 0)
+        return r;
+    restore->realm = realm;
+    if (realm_keyring(realm) || restore->action == RESTORE_VERIFY)
+        return realm_job(realm, run_open, restore, done, userdata, failure);
+    return realm_open_by(realm, run_closed, restore, restore->slot, done, userdata, failure);
+}
