@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* secret backup: make one, look at one, prove one. */
 #include "client/cli/backup_file.h"
+#include "client/cli/backup_report.h"
 #include "client/cli/new_file.h"
 #include "client/cli/output.h"
 #include "client/cli/prompt.h"
@@ -183,5 +184,5 @@ int command_backup_verify(struct cli *cli)
     if (r == STATUS_DONE)
         r = secret_call(cli, "VerifyBackup", "a{sh}", json_pack("[O]", handover.descriptors),
                         CALL_READS, &results);
-    return r == STATUS_DONE ? output_report(cli, json_array_get(results, 0)) : r;
+    return r == STATUS_DONE ? backup_report(cli, json_array_get(results, 0)) : r;
 }

@@ -5,7 +5,7 @@
 #include "client/cli/secret_call.h"
 
 /* "mapping=12, application=3" is made by the table; the total is ours. */
-static json_t *add_total(json_t *row)
+static void add_total(json_t *row)
 {
     json_int_t total = 0;
     const char *class;
@@ -14,29 +14,12 @@ static json_t *add_total(json_t *row)
     json_object_foreach(json_object_get(row, "records"), class, count)
         total += json_integer_value(count);
     json_object_set_new(row, "total", json_integer(total));
-    return row;
-}
-
-static json_t *name_rows(const json_t *census)
-{
-    static const char *const keys[] = { "number",  "id",    "fingerprint",
-                                        "created", "state", "records" };
-    json_t *rows = json_array();
-    size_t index;
-    json_t *entry;
-
-    json_array_foreach(census, index, entry) {
-        json_t *row = json_object();
-
-        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-            json_object_set(row, keys[i], json_array_get(entry, i));
-        json_array_append_new(rows, add_total(row));
-    }
-    return rows;
 }
 
 int command_census(struct cli *cli)
 {
+    static const char *const keys[] = { "number",  "id",    "fingerprint", "created",
+                                        "state",   "records", NULL };
     static const struct column columns[] = {
         { "GENERATION", "number" }, { "STATE", "state" },   { "RECORDS", "total" },
         { "BY CLASS", "records" },  { "CREATED", "created" }, { "FINGERPRINT", "fingerprint" },
@@ -44,11 +27,15 @@ int command_census(struct cli *cli)
     };
     CLEANUP_JSON json_t *results = NULL;
     CLEANUP_JSON json_t *rows = NULL;
+    size_t index;
+    json_t *row;
     int r = secret_call(cli, "Census", "", json_array(), CALL_READS, &results);
 
     if (r != STATUS_DONE)
         return r;
-    rows = name_rows(json_array_get(results, 0));
+    rows = service_rows(json_array_get(results, 0), keys);
+    json_array_foreach(rows, index, row)
+        add_total(row);
     if (arguments_option(&cli->arguments, OPTION_JSON))
         return output_json(json_incref(rows));
     output_table(rows, columns);

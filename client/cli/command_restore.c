@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* secret restore, and the records themselves: export, import. */
+#include "client/cli/backup_report.h"
 #include "client/cli/new_file.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
@@ -86,7 +87,7 @@ static int call_restore(struct cli *cli, json_t *options, struct handover *hando
                     json_pack("[bOO]", dry_run, options, handover->descriptors),
                     dry_run ? CALL_READS : CALL_CHANGES, &results);
     progress_watch_stop(&watch);
-    return r == STATUS_DONE ? output_report(cli, json_array_get(results, 0)) : r;
+    return r == STATUS_DONE ? backup_report(cli, json_array_get(results, 0)) : r;
 }
 
 int command_restore(struct cli *cli)

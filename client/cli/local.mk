@@ -9,6 +9,8 @@ noinst_LTLIBRARIES += %D%/libcli.la
     %D%/backup_file.h \
     %D%/backup_head.c \
     %D%/backup_head.h \
+    %D%/backup_report.c \
+    %D%/backup_report.h \
     %D%/base64.c \
     %D%/base64.h \
     %D%/command.h \

@@ -312,21 +312,20 @@ enum mastersecret_error service_properties(struct cli *cli, const char *applicat
     return *ret_properties ? MASTERSECRET_OK : MASTERSECRET_OUT_OF_MEMORY;
 }
 
-/* [[a, b], ...] -> [{key0: a, key1: b}, ...], appended to `rows`. */
-static bool name_members(const json_t *page, const char *const *keys, json_t *rows)
+json_t *service_rows(const json_t *tuples, const char *const *keys)
 {
+    json_t *rows = json_array();
     size_t index;
-    json_t *row;
+    json_t *tuple;
 
-    json_array_foreach(page, index, row) {
-        json_t *object = json_object();
+    json_array_foreach(tuples, index, tuple) {
+        json_t *row = json_object();
 
         for (size_t i = 0; keys[i]; i++)
-            json_object_set(object, keys[i], json_array_get(row, i));
-        if (json_array_append_new(rows, object) < 0)
-            return false;
+            json_object_set(row, keys[i], json_array_get(tuple, i));
+        json_array_append_new(rows, row);
     }
-    return true;
+    return rows;
 }
 
 enum mastersecret_error service_list(struct cli *cli, const char *application,
@@ -345,13 +344,15 @@ enum mastersecret_error service_list(struct cli *cli, const char *application,
             .arguments = json_pack("[Oi]", cursor, 0),
         };
         CLEANUP_JSON json_t *results = NULL;
+        CLEANUP_JSON json_t *page = NULL;
         enum mastersecret_error error = service_call(cli, &call, &results);
 
         if (error != MASTERSECRET_OK)
             return error;
         if (!json_is_string(json_array_get(results, 1)))
             return odd_answer(cli, method);
-        if (!name_members(json_array_get(results, 0), keys, rows))
+        page = service_rows(json_array_get(results, 0), keys);
+        if (json_array_extend(rows, page) < 0)
             return MASTERSECRET_OUT_OF_MEMORY;
         json_decref(cursor);
         cursor = json_incref(json_array_get(results, 1));
@@ -388,7 +389,6 @@ enum mastersecret_error service_property_rows(struct cli *cli, const char *appli
                                               const char *const *keys, json_t **ret_rows)
 {
     CLEANUP_JSON json_t *value = NULL;
-    CLEANUP_JSON json_t *rows = json_array();
     enum mastersecret_error error =
         service_property(cli, application, interface, property, &value);
 
@@ -396,10 +396,8 @@ enum mastersecret_error service_property_rows(struct cli *cli, const char *appli
         return error;
     if (!json_is_array(value))
         return odd_answer(cli, "Get");
-    if (!name_members(value, keys, rows))
-        return MASTERSECRET_OUT_OF_MEMORY;
-    *ret_rows = STEAL(rows);
-    return MASTERSECRET_OK;
+    *ret_rows = service_rows(value, keys);
+    return *ret_rows ? MASTERSECRET_OK : MASTERSECRET_OUT_OF_MEMORY;
 }
 
 enum mastersecret_error service_fields(struct cli *cli, const char *application,

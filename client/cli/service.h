@@ -29,6 +29,9 @@ enum mastersecret_error service_properties(struct cli *cli, const char *applicat
                                            const char *interface,
                                            json_t **ret_properties) MUST_CHECK;
 
+/* [[a, b], ...] as [{key0: a, key1: b}, ...]; keys end with NULL. NULL without memory. */
+json_t *service_rows(const json_t *tuples, const char *const *keys);
+
 /* One property; and one that is a list of structures, as an array of objects whose members `keys`
  * names (ended by NULL). */
 enum mastersecret_error service_property(struct cli *cli, const char *application,

@@ -198,6 +198,29 @@ def test_recipients_and_backups(world):
         cli(world, 'secret', *line.split(), status=3, user='alice')
 
 
+def test_verify_and_restore(world):
+    """Each way in which a file or a passphrase is wrong has an error of its own; nothing is changed by it."""
+    world.write('/root/wrong', 'a wrong passphrase', 0o600)
+    world.run(f'cp {world.backup} /root/altered; printf x | dd of=/root/altered bs=1 seek=300 conv=notrunc; '
+              f'head -c 200 {world.backup} >/root/cut; echo text >/root/text')
+    for verb in ('backup verify', 'restore'):
+        for name, passphrase, status in ((world.backup, '/root/wrong', 10), ('/root/altered', PASSPHRASE, 8),
+                                         ('/root/cut', PASSPHRASE, 8), ('/root/text', PASSPHRASE, 2),
+                                         ('/root/none', PASSPHRASE, 1)):
+            fail(world, 'secret', *verb.split(), name, '--passphrase-file', passphrase, status=status, text=name)
+    report = read_json(world, 'secret', 'backup', 'verify', world.backup, '--passphrase-file', PASSPHRASE)
+    (row,) = report['generations']
+    assert (row['generation'], row['state'], row['unreadable']) == (1, 'matches', 0)
+    assert row['fingerprint'] == read_json(world, 'status')['fingerprint']
+    before = world.run('sha256sum /var/lib/mastersecret/keyring').stdout
+    restore = ('secret', 'restore', world.backup, '--passphrase-file', PASSPHRASE)
+    said = cli(world, *restore, '--dry-run').stdout
+    assert re.search(fr'^1 +matches .* {row["fingerprint"]}$', said, re.M)
+    assert world.run('sha256sum /var/lib/mastersecret/keyring').stdout == before
+    assert 'keyring.aside' in read_json(world, *restore)['kept-aside']
+    cli(world, 'status')
+
+
 def test_rotation(world):
     cli(world, 'app', 'create', 'erp')
     fail(world, 'secret', 'rotate', status=6, text='recipient add')
