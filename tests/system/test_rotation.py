@@ -89,15 +89,15 @@ os.write(file, b'x')
 def attempt(options, descriptors):
     return door.attempt(ROOT, 'Secret', 'Rotate', 'a{sv}a{sh}', variants(**options), descriptors)
 empty = os.open('/tmp/empty', os.O_RDWR | os.O_CREAT, 0o600)
-answer([attempt({'hint': 'x'}, dbus.Dictionary({}, signature='sh')),
+answer([attempt({'hint': 'x'}, dbus.Dictionary({}, signature='sh')), attempt({}, fds(backup=empty)),
         attempt({'nothing': True}, fds(passphrase=given(b'correct horse'), backup=empty)),
         attempt({'rate': 'fast'}, fds(passphrase=given(b'correct horse'), backup=empty)),
         attempt({}, fds(passphrase=given(b'short'), backup=empty)),
         attempt({}, fds(passphrase=given(b'correct horse'))),
         attempt({}, fds(passphrase=given(b'correct horse'), backup=file)),
         attempt({'dry-run': True}, fds(passphrase=given(b'correct horse'), backup=empty)),
-        int(door.manager('Generation'))])''')[:7] == [
-            'NoRecipients', 'InvalidArgument', 'InvalidArgument', 'InvalidArgument', 'InvalidArgument',
+        int(door.manager('Generation'))])''')[:8] == [
+            'NoBackupDirectory', 'NoRecipients', 'InvalidArgument', 'InvalidArgument', 'InvalidArgument', 'InvalidArgument',
             'BadDescriptor', 'ok']
 
 

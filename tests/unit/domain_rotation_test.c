@@ -3,10 +3,13 @@
 /* A new generation, and every record anew under it, beside everything else that goes on. */
 #include "dbus-service/domain/realm_internal.h"
 #include "dbus-service/domain/rotation.h"
+#include "dbus-service/keys/keyring_content.h"
+#include "dbus-service/keys/keyring_file.h"
 #include "tests/unit/domain_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -413,10 +416,11 @@ static void test_pause_and_rate(void **state)
     turn.settings.rate = 100;
     rotation_configure(turn.rotation, &turn.settings);
     rotate(&turn);
+    await_phase(&turn, ROTATION_WALK);
     do {
         domain_run_ms(&turn.domain, 5);
         rotation_status(turn.rotation, &status);
-    } while (status.done < 10);
+    } while (status.phase == ROTATION_WALK && status.done < 10);
     assert_int_equal(status.limit, 100);
     assert_int_equal(rotation_pause(turn.rotation, true, on_done, &result, &failure), 0);
     domain_wait(&turn.domain, &result, 1);
@@ -566,10 +570,11 @@ static void test_sealed_meanwhile(void **state)
     turn.settings.rate = 200;
     rotation_configure(turn.rotation, &turn.settings);
     rotate(&turn);
+    await_phase(&turn, ROTATION_WALK);
     do {
         domain_run_ms(&turn.domain, 5);
         rotation_status(turn.rotation, &status);
-    } while (status.done < 10);
+    } while (status.phase == ROTATION_WALK && status.done < 10);
     assert_int_equal(realm_seal(turn.domain.realm, on_done, &result, &failure), 0);
     rotation_realm_changed(turn.rotation);
     domain_wait(&turn.domain, &result, 1);
@@ -579,6 +584,112 @@ static void test_sealed_meanwhile(void **state)
     await_end(&turn);
     assert_int_equal(turn.result.failure.code, ERROR_NONE);
     assert_filled(&turn);
+    teardown(&turn);
+}
+
+/* Everything that an adversary can take from the disk, one file behind the other. */
+struct loot {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void take(struct loot *loot, int folder_fd, const char *name)
+{
+    int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+
+    if (fd < 0)
+        return;
+    assert_int_equal(fstat(fd, &status), 0);
+    loot->bytes = realloc(loot->bytes, loot->size + (size_t)status.st_size);
+    assert_non_null(loot->bytes);
+    assert_int_equal(read(fd, loot->bytes + loot->size, (size_t)status.st_size), status.st_size);
+    loot->size += (size_t)status.st_size;
+    close(fd);
+}
+
+static void take_all(struct loot *loot, struct turn *turn)
+{
+    take(loot, turn->domain.folder_fd, "keyring");
+    take(loot, turn->domain.folder_fd, "journal");
+    take(loot, turn->domain.folder_fd, "view.open");
+    take(loot, AT_FDCWD, turn->domain.backup);
+}
+
+/* What can be made of the old secret: itself, its subkeys, and what a careless chain would use. */
+static size_t derive(const struct generation_keys *old, uint8_t candidates[64][KEY_SIZE])
+{
+    static const char *const contexts[] = {"msgen001", "msslot01", "msbackup", "mschain1"};
+    size_t count = 0;
+
+    memcpy(candidates[count++], old->secret, KEY_SIZE);
+    memcpy(candidates[count++], old->nonce, KEY_SIZE);
+    for (size_t i = 0; i < RECORD_CLASS_MAX; i++)
+        memcpy(candidates[count++], old->by_class[i], KEY_SIZE);
+    crypto_generichash(candidates[count++], KEY_SIZE, old->secret, KEY_SIZE, NULL, 0);
+    for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++)
+        for (uint64_t id = 0; id < 12; id++)
+            crypto_kdf_derive_from_key(candidates[count++], KEY_SIZE, id, contexts[i], old->secret);
+    assert_true(count <= 64);
+    return count;
+}
+
+/* At any place where a nonce and a sealed key or content might stand. */
+static bool opens_somewhere(const struct loot *loot, const uint8_t *key, const uint8_t *wanted)
+{
+    for (size_t at = 0; at + 24 + KEY_SIZE <= loot->size; at++) {
+        uint8_t plain[KEY_SIZE];
+
+        crypto_stream_xchacha20_xor_ic(plain, loot->bytes + at + 24, KEY_SIZE, loot->bytes + at, 1, key);
+        if (memcmp(plain, wanted, KEY_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* doc/THREAT-MODEL: of two generations the older one's secret and all that is on the disk do not give the newer. */
+static void test_the_old_secret_does_not_give_the_new_one(void **state)
+{
+    uint8_t candidates[64][KEY_SIZE];
+    struct generation_keys old;
+    uint8_t secret[KEY_SIZE];
+    struct keyring_file file;
+    struct loot keyring = {0}, loot = {0};
+    struct turn turn;
+    size_t count;
+
+    (void)state;
+    setup(&turn);
+    old = *keyring_find(realm_keyring(turn.domain.realm), 1)->keys;
+    count = derive(&old, candidates);
+    turn.settings.rate = 300;
+    rotation_configure(turn.rotation, &turn.settings);
+    rotate(&turn);
+    await_phase(&turn, ROTATION_WALK);
+    take(&keyring, turn.domain.folder_fd, "keyring");
+    take_all(&loot, &turn);
+    await_end(&turn);
+    take_all(&loot, &turn);
+    memcpy(secret, keyring_find(realm_keyring(turn.domain.realm), 2)->keys->secret, KEY_SIZE);
+    assert_null(memmem(loot.bytes, loot.size, secret, KEY_SIZE));
+    assert_null(memmem(loot.bytes, loot.size, old.secret, KEY_SIZE));
+    assert_int_equal(keyring_file_parse(keyring.bytes, keyring.size, &file), KEYRING_DONE);
+    for (size_t i = 0; i < count; i++) {
+        struct keyring *opened = NULL;
+        struct key key;
+
+        memcpy(key.bytes, candidates[i], KEY_SIZE);
+        assert_memory_not_equal(candidates[i], secret, KEY_SIZE);
+        assert_int_not_equal(keyring_file_unseal(&file, &key, &opened), KEYRING_DONE);
+        assert_false(opens_somewhere(&keyring, candidates[i], secret));
+    }
+    assert_false(opens_somewhere(&loot, old.secret, secret));
+    /* The same eyes see what is there to be seen. */
+    memcpy(keyring.bytes, old.nonce, 24);
+    crypto_stream_xchacha20_xor_ic(keyring.bytes + 24, secret, KEY_SIZE, keyring.bytes, 1, old.secret);
+    assert_true(opens_somewhere(&keyring, old.secret, secret));
+    free(keyring.bytes);
+    free(loot.bytes);
     teardown(&turn);
 }
 
@@ -596,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_a_retired_key_is_kept),
         cmocka_unit_test(test_a_backup_that_fails),
         cmocka_unit_test(test_sealed_meanwhile),
+        cmocka_unit_test(test_the_old_secret_does_not_give_the_new_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
