@@ -6,7 +6,7 @@ check_PROGRAMS += %D%/record_bench
 %C%_record_bench_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_record_bench_LDADD = dbus-service/libservice.la $(SODIUM_LIBS)
 
-# The store against its floors: appends, rebuild, start, memory; the same. store_bench [MAPPINGS [FOLDER]]
+# The store against its floors: appends, rebuild, start, memory, a rewrite of every record; the same. store_bench [MAPPINGS [FOLDER]]
 check_PROGRAMS += %D%/store_bench
 %C%_store_bench_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_store_bench_LDADD = dbus-service/libservice.la $(SODIUM_LIBS) $(UV_LIBS) $(GDBM_LIBS)

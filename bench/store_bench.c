@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* The store against its floors, in one run: appends against fdatasync of a pre-written file, the
- * rebuild of a view against a bulk load of as many GDBM entries, start after a clean stop, memory.
+ * rebuild of a view against a bulk load of as many GDBM entries, start after a clean stop, memory, and
+ * what a rotation does without its cryptography.
  * Usage: store_bench [MAPPINGS [FOLDER]]; 1000000 and the current folder if left out. */
 #include "dbus-service/store/journal.h"
 
