@@ -9,6 +9,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
@@ -20,7 +21,6 @@ exec(bus_client.PRELUDE)  # pylint: disable=exec-used
 
 STEPS = ('backup', 'switch', 'walk', 'proof', 'retire', 'compact', 'idle')
 STABLE = [f's{i:03}' for i in range(150)]
-PASSPHRASE = b'correct horse battery'
 BACKUP = '/root/rotation.backup'
 RATES = (300, 3000, 0)
 
@@ -35,17 +35,15 @@ def status(caller):
 
 
 def rotate(caller, rate, **options):
-    """Descriptors of the passphrase and of a file of its own for each attempt."""
-    passphrase = given(PASSPHRASE)
+    """To the recipient, since a passphrase would take most of the time; a file of its own for each attempt."""
     if os.path.exists(BACKUP):
         os.unlink(BACKUP)
     file = os.open(BACKUP, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         return int(caller.call(ROOT, 'Secret', 'Rotate', 'a{sv}a{sh}',
                                variants(rate=dbus.UInt32(rate), **options),
-                               fds(passphrase=passphrase, backup=file)))
+                               fds(backup=file)))
     finally:
-        os.close(passphrase)
         os.close(file)
 
 
@@ -117,6 +115,9 @@ def prepare():
         for number, name in enumerate(STABLE):
             file.write(f'{name}:x:{22000 + number}:20011::/nonexistent:/bin/false\n')
     door = Door()
+    made = subprocess.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', '/root/recipient.key', '--json'],
+                          stdout=subprocess.PIPE, check=True).stdout
+    door.call(ROOT, 'Secret', 'AddRecipient', 'ss', 'drawer', json.loads(made)['public'])
     assert create(door, 'stable') == 'ok'
     for name in STABLE:
         door.call(kill_run.path_of('stable'), 'Application', 'SetMapping', 'ssa{ss}a{sh}',
