@@ -10,19 +10,23 @@
 /* Made with calloc(); the caller's, and left alone until the end. Strings are owned. */
 struct backup_create {
     struct secret *passphrase; /* NULL: to the recipients */
-    int fd;          /* borrowed: an empty regular file, O_RDWR, 0600; with a directory it is not looked at */
+    int fd; /* borrowed: an empty regular file, O_RDWR, 0600; with a directory it is not looked at
+             */
     char *directory; /* not NULL: into a new file there */
     char *hint;
-    char *location;  /* as the caller names the file, for display; not with a directory */
+    char *location; /* as the caller names the file, for display; not with a directory */
     struct backup_manifest manifest;
     struct backup_info info; /* at the end: of the backup that was proven, location and all */
 };
 void backup_create_free(struct backup_create *create);
 
-/* On the loop, before any of the following: checks the texts and counts the records. 0, an error code. */
-int backup_prepare(struct realm *realm, struct backup_create *create, struct failure *failure) MUST_CHECK;
-/* SLOW, on a worker. Writes and proves a backup of the keyring given (which may be one that is about to be
- * stored) and fills in `info`; nothing else is changed. 0, an error code, -errno: then no backup is left. */
+/* On the loop, before any of the following: checks the texts and counts the records. 0, an error
+ * code. */
+int backup_prepare(struct realm *realm, struct backup_create *create,
+                   struct failure *failure) MUST_CHECK;
+/* SLOW, on a worker. Writes and proves a backup of the keyring given (which may be one that is
+ * about to be stored) and fills in `info`; nothing else is changed. 0, an error code, -errno: then
+ * no backup is left. */
 int backup_write_file(const struct realm *realm, struct backup_create *create,
                       const struct keyring *keyring, struct failure *failure) MUST_CHECK;
 /* The backup's file, if the directory is ours: for one that turned out not to be needed. */
@@ -32,8 +36,8 @@ void backup_take_back(struct backup_create *create);
 int backup_create_begin(struct realm *realm, struct backup_create *create, realm_done done,
                         void *userdata, struct failure *failure) MUST_CHECK;
 
-/* Is a backup due? NULL, or a sentence that says why and what to do. `file` is what became of the one in the
- * configured directory, when somebody looked last. */
+/* Is a backup due? NULL, or a sentence that says why and what to do. `file` is what became of the
+ * one in the configured directory, when somebody looked last. */
 enum backup_file { BACKUP_FILE_FINE, BACKUP_FILE_GONE, BACKUP_FILE_CHANGED };
 const char *backup_due(const struct keyring *keyring, uint64_t max_age_usec, enum backup_file file);
 /* On a worker: looks at the file in the directory, if the last backup is there. */

@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define REMEDY_STATE "see the service's log; put a good copy of the state folder back, or restore a backup and an export"
+#define REMEDY_STATE                                                                               \
+    "see the service's log; put a good copy of the state folder back, or restore a backup and an " \
+    "export"
 
 void check_free(struct check *check)
 {
@@ -41,7 +43,8 @@ add(struct check *check, const char *severity, const char *remedy, const char *f
 /* ---- On the worker ---- */
 
 /* Those that open without a person. */
-static void check_slot(struct check *check, const struct keyring *keyring, const struct slot_info *slot)
+static void check_slot(struct check *check, const struct keyring *keyring,
+                       const struct slot_info *slot)
 {
     struct slot_sources sources;
     struct failure failure;
@@ -58,7 +61,8 @@ static void check_slot(struct check *check, const struct keyring *keyring, const
     else
         (void)realm_failure_keyring(&failure, check->realm, (enum keyring_outcome)r, false);
     add(check, "error", "provide its key material, or replace it: mastersecret secret slot replace",
-        "slot %u (%s) does not open: %.120s", slot->id, slot_kind_name((enum slot_kind)slot->kind), failure.text);
+        "slot %u (%s) does not open: %.120s", slot->id, slot_kind_name((enum slot_kind)slot->kind),
+        failure.text);
 }
 
 static void check_slots(struct check *check, const struct keyring *keyring)
@@ -68,7 +72,8 @@ static void check_slots(struct check *check, const struct keyring *keyring)
     int r = keyring_slot_infos(check->realm->options.folder_fd, infos, &count);
 
     if (r != KEYRING_DONE) {
-        add(check, "error", "while the service is open make a backup now: mastersecret secret backup create FILE",
+        add(check, "error",
+            "while the service is open make a backup now: mastersecret secret backup create FILE",
             "the keyring's file cannot be read any more");
         return;
     }
@@ -95,27 +100,31 @@ static void check_backup(struct check *check, const struct keyring *keyring)
 
 static void check_records(struct check *check, struct keyring *keyring)
 {
-    CLEANUP_CLOSE int fd =
-        openat(check->realm->options.folder_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_CLOSE int fd = openat(check->realm->options.folder_fd, "journal",
+                                  O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct log_file_report report = {0};
     struct failure failure = {.code = ERROR_NONE};
     int r = fd < 0 ? -errno : 0;
 
     if (r == 0)
-        r = restore_examine(check->found, check->realm, fd, keyring, check->deep, &report, &failure);
+        r = restore_examine(check->found, check->realm, fd, keyring, check->deep, &report,
+                            &failure);
     if (r < 0)
         (void)failure_from_errno(&failure, r, "the journal");
     if (r != 0)
         add(check, "error", REMEDY_STATE, "%.200s", failure.text);
     if (check->found->unreadable > 0)
-        add(check, "error", "restore a backup that holds their generations: mastersecret secret restore FILE",
-            "%llu of %llu records that were opened do not open", (unsigned long long)check->found->unreadable,
+        add(check, "error",
+            "restore a backup that holds their generations: mastersecret secret restore FILE",
+            "%llu of %llu records that were opened do not open",
+            (unsigned long long)check->found->unreadable,
             (unsigned long long)check->found->sampled);
     if (r != 0 || report.head.revision != check->revision)
         check->revision = 0; /* it was written meanwhile: the counters are of another moment */
 }
 
-static int run(void *work, struct keyring *keyring, struct keyring **ret_keyring, struct failure *failure)
+static int run(void *work, struct keyring *keyring, struct keyring **ret_keyring,
+               struct failure *failure)
 {
     struct check *check = work;
 
@@ -143,12 +152,13 @@ static void compare_counters(struct check *check, struct log *log, const struct 
 
     for (size_t i = 0; i < keyring_generations(keyring); i++) {
         keyring_generation(keyring, i, &info);
-        for (unsigned class = 1; class <= RECORD_CLASS_MAX; class++) {
-            uint64_t counted = log_census(log, (uint8_t)class, info.number);
+        for (unsigned class = 1; class <= RECORD_CLASS_MAX; class ++) {
+            uint64_t counted = log_census(log, (uint8_t) class, info.number);
             uint64_t found = found_records(check->found, info.number, class);
 
             if (counted != found)
-                add(check, "error", "restart mastersecretd; it builds the view anew: remove the file view first",
+                add(check, "error",
+                    "restart mastersecretd; it builds the view anew: remove the file view first",
                     "generation %u, class %u: the view counts %llu records, the journal has %llu",
                     info.number, class, (unsigned long long)counted, (unsigned long long)found);
         }

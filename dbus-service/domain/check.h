@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the service finds when it examines itself: slots, backup, and the records against their counters. */
+/* What the service finds when it examines itself: slots, backup, and the records against their
+ * counters. */
 #ifndef DOMAIN_CHECK_H
 #define DOMAIN_CHECK_H
 
@@ -16,10 +17,10 @@ struct finding {
 
 /* Made with calloc(); the caller's, and left alone until `done`. */
 struct check {
-    struct realm *realm; /* set by check_begin() */
-    bool deep;           /* every record is opened, not a sample */
+    struct realm *realm;   /* set by check_begin() */
+    bool deep;             /* every record is opened, not a sample */
     uint64_t max_age_usec; /* of a backup; 0: none is too old */
-    uint64_t revision;   /* of the newest change when it began */
+    uint64_t revision;     /* of the newest change when it began */
     size_t count;
     struct finding findings[CHECK_FINDINGS_MAX];
     /* While it goes on. */

@@ -9,7 +9,8 @@
 
 /* ---- Export ---- */
 
-static void on_exported(void *userdata, enum log_outcome outcome, uint64_t revision, const char *text)
+static void on_exported(void *userdata, enum log_outcome outcome, uint64_t revision,
+                        const char *text)
 {
     struct record_move *move = userdata;
     struct failure failure;
@@ -26,8 +27,8 @@ static uint64_t count_records(struct realm *realm)
 
     for (size_t i = 0; i < keyring_generations(realm->keyring); i++) {
         keyring_generation(realm->keyring, i, &info);
-        for (unsigned class = 1; class <= RECORD_CLASS_MAX; class++)
-            records += log_census(realm->log, (uint8_t)class, info.number);
+        for (unsigned class = 1; class <= RECORD_CLASS_MAX; class ++)
+            records += log_census(realm->log, (uint8_t) class, info.number);
     }
     return records;
 }
@@ -41,9 +42,10 @@ int realm_export(struct realm *realm, struct record_move *move, realm_done done,
         return r;
     r = backup_check(move->fd);
     if (r == KEYRING_BAD_FILE)
-        return failure_set(failure, ERROR_BAD_DESCRIPTOR,
-                           "\"file\" must be an empty regular file of your own, mode 0600, opened for "
-                           "reading and writing");
+        return failure_set(
+            failure, ERROR_BAD_DESCRIPTOR,
+            "\"file\" must be an empty regular file of your own, mode 0600, opened for "
+            "reading and writing");
     if (r < 0)
         return r;
     move->realm = realm;
@@ -51,7 +53,8 @@ int realm_export(struct realm *realm, struct record_move *move, realm_done done,
     move->userdata = userdata;
     move->records = count_records(realm);
     r = log_export(realm->log, move->fd, on_exported, move);
-    return r == -EBUSY ? failure_set(failure, ERROR_LIMITS_EXCEEDED, "another export is under way") : r;
+    return r == -EBUSY ? failure_set(failure, ERROR_LIMITS_EXCEEDED, "another export is under way")
+                       : r;
 }
 
 /* ---- Import ---- */
@@ -65,10 +68,11 @@ static int check_records(struct record_move *move, struct keyring *keyring, stru
     if (found)
         r = restore_examine(found, move->realm, move->fd, keyring, false, &report, failure);
     if (r == 0 && found->unreadable > 0)
-        r = failure_set(failure, ERROR_RECORDS_UNREADABLE,
-                        "%llu of the file's %llu records do not open with the keys here: restore a backup that "
-                        "was made with the export, or later", (unsigned long long)found->unreadable,
-                        (unsigned long long)found->records);
+        r = failure_set(
+            failure, ERROR_RECORDS_UNREADABLE,
+            "%llu of the file's %llu records do not open with the keys here: restore a backup that "
+            "was made with the export, or later",
+            (unsigned long long)found->unreadable, (unsigned long long)found->records);
     restore_free(found);
     return r;
 }

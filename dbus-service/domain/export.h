@@ -16,11 +16,12 @@ struct record_move {
     void *userdata;
 };
 
-/* Writes all records, as of one revision, to an empty regular file (O_RDWR, 0600), while serving. */
+/* Writes all records, as of one revision, to an empty regular file (O_RDWR, 0600), while serving.
+ */
 int realm_export(struct realm *realm, struct record_move *move, realm_done done, void *userdata,
                  struct failure *failure) MUST_CHECK;
-/* Takes the records of an export of this realm, while there are none: NOT_EMPTY. Each must be one that the
- * keyring opens: RECORDS_UNREADABLE. Nobody is served meanwhile. */
+/* Takes the records of an export of this realm, while there are none: NOT_EMPTY. Each must be one
+ * that the keyring opens: RECORDS_UNREADABLE. Nobody is served meanwhile. */
 int realm_import(struct realm *realm, struct record_move *move, realm_done done, void *userdata,
                  struct failure *failure) MUST_CHECK;
 

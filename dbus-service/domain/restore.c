@@ -58,17 +58,19 @@ static int keyring_failure(const struct restore *restore, int outcome, struct fa
                            "the private key is of none of the backup's recipients");
     if (outcome == KEYRING_NO_SLOT)
         return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                           restore->private_key ? "the backup is not sealed to recipients: give its passphrase"
-                                                : "the backup has no passphrase: give a recipient's private key");
+                           restore->private_key
+                               ? "the backup is not sealed to recipients: give its passphrase"
+                               : "the backup has no passphrase: give a recipient's private key");
     return realm_failure_keyring(failure, restore->realm, (enum keyring_outcome)outcome, true);
 }
 
-static int parse_private(const struct restore *restore, struct key *ret_key, struct failure *failure)
+static int parse_private(const struct restore *restore, struct key *ret_key,
+                         struct failure *failure)
 {
     const struct secret *text = restore->private_key;
 
-    switch ((enum recipient_key_outcome)recipient_private_parse((const char *)text->bytes, text->length,
-                                                                ret_key->bytes)) {
+    switch ((enum recipient_key_outcome)recipient_private_parse((const char *)text->bytes,
+                                                                text->length, ret_key->bytes)) {
     case RECIPIENT_KEY_DONE:
         return 0;
     case RECIPIENT_KEY_NEWER:
@@ -82,10 +84,12 @@ static int parse_private(const struct restore *restore, struct key *ret_key, str
         break;
     }
     return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                       "what was given is no private key (it begins with " RECIPIENT_PRIVATE_PREFIX ")");
+                       "what was given is no private key (it begins with " RECIPIENT_PRIVATE_PREFIX
+                       ")");
 }
 
-static int open_backup(struct restore *restore, struct keyring **ret_keyring, struct failure *failure)
+static int open_backup(struct restore *restore, struct keyring **ret_keyring,
+                       struct failure *failure)
 {
     CLEANUP_KEY struct key private_key = {0};
     struct backup_key key = {.passphrase = restore->passphrase};
@@ -172,7 +176,8 @@ static int examine(void *userdata, const struct log_walk_record *record)
         return -ENOMEM;
     examination->restore->records++;
     entry->by_class[record->key->class]++;
-    if (!examination->all && entry->records++ >= SAMPLE_FIRST && entry->records % SAMPLE_EVERY != 0 &&
+    if (!examination->all && entry->records++ >= SAMPLE_FIRST &&
+        entry->records % SAMPLE_EVERY != 0 &&
         entry->unreadable < entry->sampled) /* one that cannot be opened is counted in full */
         return 0;
     r = record_open(examination->keyring, record->key, record->record, record->size, NULL, &value);
@@ -204,18 +209,20 @@ static int check_anchor(struct restore *restore, const struct log_hash *hash,
         return r;
     if (r == ANCHOR_ABSENT)
         return 0;
-    restore->rolled_back =
-        r != ANCHOR_DONE || !journal || anchor.head.revision > journal->head.revision ||
-        memcmp(anchor.head.id, journal->head.id, sizeof(anchor.head.id)) != 0;
+    restore->rolled_back = r != ANCHOR_DONE || !journal ||
+                           anchor.head.revision > journal->head.revision ||
+                           memcmp(anchor.head.id, journal->head.id, sizeof(anchor.head.id)) != 0;
     if (!restore->rolled_back || restore->accept_rollback || restore->action == RESTORE_TRY)
         return 0;
-    return failure_set(failure, ERROR_ROLLED_BACK,
-                       "the anchor (%.150s) %s; put the newest state folder back, or accept the rollback", path,
-                       journal ? "is newer than the journal, or of another one" : "is there, but no journal");
+    return failure_set(
+        failure, ERROR_ROLLED_BACK,
+        "the anchor (%.150s) %s; put the newest state folder back, or accept the rollback", path,
+        journal ? "is newer than the journal, or of another one" : "is there, but no journal");
 }
 
-int restore_examine(struct restore *into, const struct realm *realm, int fd, struct keyring *keyring, bool all,
-                    struct log_file_report *ret_report, struct failure *failure)
+int restore_examine(struct restore *into, const struct realm *realm, int fd,
+                    struct keyring *keyring, bool all, struct log_file_report *ret_report,
+                    struct failure *failure)
 {
     struct examination examination = {into, keyring, all};
     struct log_check_options options = {
@@ -235,10 +242,12 @@ int restore_examine(struct restore *into, const struct realm *realm, int fd, str
 }
 
 /* All records of the journal that is here, with the keyring that would open it. */
-static int examine_journal(struct restore *restore, struct keyring *keyring, struct failure *failure)
+static int examine_journal(struct restore *restore, struct keyring *keyring,
+                           struct failure *failure)
 {
     const struct realm *realm = restore->realm;
-    CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal",
+                                  O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct log_hash hash = {.hash = log_hash, .userdata = keyring};
     bool present = fd >= 0, closed = !realm_keyring(realm);
     struct log_file_report report;
@@ -257,7 +266,8 @@ static int check_loss(const struct restore *restore, struct failure *failure)
         return 0;
     return failure_set(failure, ERROR_RECORDS_UNREADABLE,
                        "%llu of %llu records would be unreadable afterwards; nothing was changed",
-                       (unsigned long long)restore->unreadable, (unsigned long long)restore->records);
+                       (unsigned long long)restore->unreadable,
+                       (unsigned long long)restore->records);
 }
 
 /* ---- With an open keyring ---- */
@@ -279,7 +289,8 @@ static int store_merged(struct restore *restore, struct keyring *merged, struct 
 
     if (r != 0)
         return r;
-    return keyring_failure(restore, keyring_store(restore->realm->options.folder_fd, merged), failure);
+    return keyring_failure(restore, keyring_store(restore->realm->options.folder_fd, merged),
+                           failure);
 }
 
 /* Whoever knows a recipient's public key can make up a backup; only this realm can sign it. */
@@ -290,7 +301,8 @@ static int check_maker(const struct restore *restore, const struct keyring *back
 
     if (memcmp(keyring_realm(backup), keyring_realm(keyring), REALM_ID_SIZE) != 0)
         return failure_set(failure, ERROR_OTHER_REALM, NULL);
-    if (facts->is_signed && memcmp(facts->signer, keyring_signer(keyring), sizeof(facts->signer)) != 0)
+    if (facts->is_signed &&
+        memcmp(facts->signer, keyring_signer(keyring), sizeof(facts->signer)) != 0)
         return failure_set(failure, ERROR_OTHER_REALM,
                            "the backup says that it is this realm's, but its signature is not");
     return 0;
@@ -329,7 +341,8 @@ static int run_open(void *work, struct keyring *keyring, struct keyring **ret_ke
 /* ---- Without ---- */
 
 /* A backup of another realm never takes the place of a keyring whose realm can be read. */
-static int check_realm(const struct restore *restore, const struct keyring *backup, struct failure *failure)
+static int check_realm(const struct restore *restore, const struct keyring *backup,
+                       struct failure *failure)
 {
     uint8_t realm[REALM_ID_SIZE];
     int r = keyring_realm_of(restore->realm->options.folder_fd, realm);
@@ -340,8 +353,8 @@ static int check_realm(const struct restore *restore, const struct keyring *back
 }
 
 /* What is restored knows of the backup that it came from. */
-static int renew(struct restore *restore, const struct keyring *backup, struct keyring **ret_keyring,
-                 struct failure *failure)
+static int renew(struct restore *restore, const struct keyring *backup,
+                 struct keyring **ret_keyring, struct failure *failure)
 {
     const struct backup_facts *facts = restore->facts;
     struct backup_info info = {
@@ -374,11 +387,12 @@ static int install(struct restore *restore, struct keyring *keyring, struct fail
 
     slot_sources(realm, restore->slot, &request.sources);
     if (restore->slot == SLOT_PASSPHRASE)
-        request.sources.passphrase =
-            restore->slot_passphrase ? restore->slot_passphrase : restore->passphrase;
+        request.sources.passphrase = restore->slot_passphrase ? restore->slot_passphrase
+                                                              : restore->passphrase;
     r = keep_aside(restore, failure);
     if (r == 0)
-        r = keyring_failure(restore, keyring_install(realm->options.folder_fd, keyring, &request), failure);
+        r = keyring_failure(restore, keyring_install(realm->options.folder_fd, keyring, &request),
+                            failure);
     return r == 0 ? move_anchor(restore) : r;
 }
 
@@ -417,10 +431,12 @@ static int check(const struct realm *realm, const struct restore *restore, struc
     if (realm_keyring(realm))
         return 0;
     if (restore->slot == SLOT_SHARES)
-        return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                           "slot is \"keyfile\", \"credential\" or \"passphrase\"; add shares afterwards");
+        return failure_set(
+            failure, ERROR_INVALID_ARGUMENT,
+            "slot is \"keyfile\", \"credential\" or \"passphrase\"; add shares afterwards");
     if (restore->slot == SLOT_PASSPHRASE && !restore->slot_passphrase && !restore->passphrase)
-        return failure_set(failure, ERROR_INVALID_ARGUMENT, "descriptor 'slot-passphrase' is missing");
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "descriptor 'slot-passphrase' is missing");
     return slot_check_kind(realm, restore->slot, failure);
 }
 

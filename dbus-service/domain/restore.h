@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* A backup of the master secret, held against what is here: to verify it, to try a restore, to restore. */
+/* A backup of the master secret, held against what is here: to verify it, to try a restore, to
+ * restore. */
 #ifndef DOMAIN_RESTORE_H
 #define DOMAIN_RESTORE_H
 
@@ -13,8 +14,8 @@
 enum restore_action { RESTORE_VERIFY, RESTORE_TRY, RESTORE_DO };
 
 enum restore_verdict {
-    RESTORE_MATCHES,       /* here and in the backup, the same */
-    RESTORE_IN_BACKUP,     /* there is no open keyring to compare with */
+    RESTORE_MATCHES,   /* here and in the backup, the same */
+    RESTORE_IN_BACKUP, /* there is no open keyring to compare with */
     RESTORE_ONLY_IN_BACKUP,
     RESTORE_NOT_IN_BACKUP, /* here, or needed by records here */
     RESTORE_DIFFERS,
@@ -26,8 +27,8 @@ struct restore_generation {
     bool known; /* there is a fingerprint */
     uint8_t fingerprint[FINGERPRINT_SIZE];
     enum restore_verdict verdict;
-    uint64_t records;    /* of the journal here, sealed under it; tombstones included */
-    uint64_t sampled;    /* of these were opened */
+    uint64_t records; /* of the journal here, sealed under it; tombstones included */
+    uint64_t sampled; /* of these were opened */
     uint64_t by_class[RECORD_CLASS_MAX + 1];
     uint64_t unreadable; /* of these do not open, or cannot, with what there would be afterwards */
 };
@@ -36,14 +37,14 @@ struct restore_generation {
 struct restore {
     struct realm *realm; /* set by restore_begin() */
     enum restore_action action;
-    int fd;                    /* of the backup; borrowed */
-    struct secret *passphrase; /* owned; or */
+    int fd;                     /* of the backup; borrowed */
+    struct secret *passphrase;  /* owned; or */
     struct secret *private_key; /* owned; its text */
     /* RESTORE_TRY, RESTORE_DO. */
     enum slot_kind slot; /* of the keyring to be made, where none is open; a passphrase: */
     struct secret *slot_passphrase; /* owned; NULL: the backup's */
-    uint64_t accept_loss;  /* that many records may be unreadable */
-    bool accept_rollback;  /* the journal may be older than its anchor, which is then kept aside */
+    uint64_t accept_loss;           /* that many records may be unreadable */
+    bool accept_rollback; /* the journal may be older than its anchor, which is then kept aside */
     /* What was found, as far as it came. */
     struct backup_facts *facts;
     struct backup_manifest manifest;
@@ -51,18 +52,20 @@ struct restore {
     struct restore_generation *generations; /* numbers ascend */
     uint64_t records, sampled, unreadable;
     bool rolled_back;
-    char aside[NAME_MAX + 1];  /* RESTORE_DO: what the keyring that was here is kept as in the state folder; "": none was */
+    char aside[NAME_MAX + 1]; /* RESTORE_DO: what the keyring that was here is kept as in the state
+                                 folder; "": none was */
 };
 void restore_free(struct restore *restore);
 
-/* SLOW. Reads a journal or an export to its end and opens a sample of its records, or all, with the keyring;
- * adds what it finds to the counts of `into`. 0, an error code, -errno. */
-int restore_examine(struct restore *into, const struct realm *realm, int fd, struct keyring *keyring, bool all,
-                    struct log_file_report *ret_report, struct failure *failure) MUST_CHECK;
+/* SLOW. Reads a journal or an export to its end and opens a sample of its records, or all, with the
+ * keyring; adds what it finds to the counts of `into`. 0, an error code, -errno. */
+int restore_examine(struct restore *into, const struct realm *realm, int fd,
+                    struct keyring *keyring, bool all, struct log_file_report *ret_report,
+                    struct failure *failure) MUST_CHECK;
 
-/* RESTORE_VERIFY needs an open keyring. A restore with an open keyring adds what the backup holds to it; else
- * the backup's takes the place of the keyring file, under one new slot, and the service opens. Everything that
- * can refuse it is found before anything is changed. 0 when begun. */
+/* RESTORE_VERIFY needs an open keyring. A restore with an open keyring adds what the backup holds
+ * to it; else the backup's takes the place of the keyring file, under one new slot, and the service
+ * opens. Everything that can refuse it is found before anything is changed. 0 when begun. */
 int restore_begin(struct realm *realm, struct restore *restore, realm_done done, void *userdata,
                   struct failure *failure) MUST_CHECK;
 
