@@ -152,6 +152,7 @@ void background_finish(struct background *background, const struct scan *scan, i
         return;
     case -ECANCELED:
         background->result = BACKGROUND_CANCELED;
+        snprintf(text, size, "journal: its reading was given up");
         return;
     case -ESTALE:
         background->result = BACKGROUND_MISMATCH;

@@ -122,6 +122,41 @@ def answer(value):
     print(json.dumps(value))
 '''
 
+# Every method on the master secret and on all records: signature and arguments that ask for nothing possible.
+SECRET_CALLS = r'''
+def secret_calls():
+    none = dbus.Dictionary({}, signature='sh')
+    number = dbus.UInt32(99)
+    return {
+        'Secret.Generate': ('sssa{sh}', 'keyfile', '', '/x', none),
+        'Secret.Seal': ('',),
+        'Secret.Unseal': ('a{sh}', none),
+        'Secret.Rotate': ('a{sv}a{sh}', variants(), none),
+        'Secret.PauseRotation': ('',),
+        'Secret.ResumeRotation': ('',),
+        'Secret.SetRotationRate': ('u', number),
+        'Secret.EnterShare': ('a{sh}', none),
+        'Secret.CancelShares': ('',),
+        'Secret.AddSlot': ('sua{sh}', 'passphrase', number, none),
+        'Secret.ReplaceSlot': ('uua{sh}', number, number, none),
+        'Secret.RemoveSlot': ('u', number),
+        'Secret.TestSlot': ('ua{sh}', number, none),
+        'Secret.AddRecipient': ('ss', 'safe', 'no key'),
+        'Secret.RemoveRecipient': ('s', 'safe'),
+        'Secret.Backup': ('ssa{sh}', '', '/x', none),
+        'Secret.BackupToDirectory': ('s', ''),
+        'Secret.VerifyBackup': ('a{sh}', none),
+        'Secret.Restore': ('ba{sv}a{sh}', False, variants(), none),
+        'Secret.Census': ('',),
+        'Secret.Check': ('b', False),
+        'Manager.Export': ('a{sh}', none),
+        'Manager.Import': ('a{sh}', none),
+    }
+def secret_call(door, name):
+    signature, *arguments = secret_calls()[name]
+    return door.attempt(ROOT, *name.split('.'), signature, *arguments)
+'''
+
 # Messages made by hand, and sockets without a D-Bus library.
 RAW = r'''
 def raw(authenticate=True):
