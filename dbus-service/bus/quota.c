@@ -12,6 +12,8 @@
 #define TOGETHER 8 /* times what one user may, for all but root */
 #define LEFT_OUT_NAMED 16
 #define TURN_SHARE_NSEC 100000
+#define TURN_SHARE_ALONE_NSEC 2000000
+#define ALONE_TURNS 1000 /* in which nobody else asked for anything */
 
 struct bucket {
     double tokens;
@@ -56,6 +58,8 @@ struct quota {
     struct bucket told[QUOTA_EVENTS];
     size_t users_count;
     uint64_t turn;
+    uint64_t shared_turn; /* the last one in which another user than before was served */
+    uid_t served;
     size_t swept; /* bucket that was looked through last */
     uint64_t seed;
     struct quota_user *users[USER_BUCKETS];
@@ -261,13 +265,18 @@ void quota_spend(struct quota *quota, uid_t uid, uint64_t nsec)
         return;
     user->spent_nsec = user->turn == quota->turn ? user->spent_nsec + nsec : nsec;
     user->turn = quota->turn;
+    if (quota->served != uid)
+        quota->shared_turn = quota->turn;
+    quota->served = uid;
 }
 
 bool quota_has_share(struct quota *quota, uid_t uid)
 {
     const struct quota_user *user = *user_link(quota, uid);
 
-    return !user || user->turn != quota->turn || user->spent_nsec < TURN_SHARE_NSEC;
+    uint64_t share = quota->turn - quota->shared_turn < ALONE_TURNS ? TURN_SHARE_NSEC : TURN_SHARE_ALONE_NSEC;
+
+    return !user || user->turn != quota->turn || user->spent_nsec < share;
 }
 
 bool quota_has_waiting(struct quota *quota, uid_t uid)

@@ -55,7 +55,8 @@ void quota_left_out(struct quota *quota, void (*tell)(uid_t uid, size_t count));
 
 /* Turns of the loop, so that whoever asks for much waits for himself: a user who has used his share of the
  * processor's time in this turn, or has calls waiting for the next one, has to wait; of those that wait the first
- * ones run in the next turn, up to the share. */
+ * ones run in the next turn, up to the share. It is larger for a user who has been alone for long, so that turns
+ * do not cost him more than his calls. */
 void quota_turn(struct quota *quota);
 void quota_spend(struct quota *quota, uid_t uid, uint64_t nsec);
 bool quota_has_share(struct quota *quota, uid_t uid);

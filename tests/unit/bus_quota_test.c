@@ -186,6 +186,29 @@ static void test_requests_per_second(void **state)
     assert_int_equal(calls_until_refused(quota, ALICE, 60000), 100); /* never more than a second's */
 }
 
+/* Who has been alone for a thousand turns gets more of each, until somebody else is served. */
+static void test_share_of_a_user_alone(void **state)
+{
+    struct quota *quota = *state;
+
+    assert_int_equal(quota_call_begin(quota, ALICE, 0, 1000), 0);
+    assert_int_equal(quota_call_begin(quota, BOB, 0, 1000), 0);
+    for (int i = 0; i < 1100; i++) {
+        quota_turn(quota);
+        quota_spend(quota, ALICE, 10000);
+    }
+    quota_spend(quota, ALICE, 1000000);
+    assert_true(quota_has_share(quota, ALICE));
+    quota_spend(quota, ALICE, 1000000);
+    assert_false(quota_has_share(quota, ALICE));
+    quota_turn(quota);
+    quota_spend(quota, BOB, 1000);
+    quota_spend(quota, ALICE, 100000);
+    assert_false(quota_has_share(quota, ALICE));
+    quota_call_end(quota, ALICE, 0);
+    quota_call_end(quota, BOB, 0);
+}
+
 static unsigned events_told_of(struct quota *quota, uid_t uid, enum quota_event event,
                                unsigned events, uint64_t now_ms)
 {
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_users_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests_per_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_share_of_a_user_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_told_of_many_users, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_users_are_not_forgotten, setup, teardown),
