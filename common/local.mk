@@ -9,6 +9,8 @@ noinst_LTLIBRARIES += %D%/libcommon.la
     %D%/cursor.c \
     %D%/cursor.h \
     %D%/descriptor.h \
+    %D%/hex.c \
+    %D%/hex.h \
     %D%/names.c \
     %D%/names.h \
     %D%/record_header.c \

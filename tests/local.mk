@@ -11,6 +11,7 @@ unit_tests =
 # common
 unit_tests += %D%/unit/common_base32_test \
     %D%/unit/common_cursor_test \
+    %D%/unit/common_hex_test \
     %D%/unit/common_names_test \
     %D%/unit/common_recipient_key_test \
     %D%/unit/common_record_header_test \

@@ -65,15 +65,3 @@ int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret
     }
     return refuse(cli, MASTERSECRET_DAMAGED, "the backup is damaged, or cut off");
 }
-
-void backup_file_hex(const uint8_t *bytes, size_t size, char ret_text[BACKUP_FILE_TEXT_SIZE])
-{
-    for (size_t i = 0; i < size; i++)
-        sprintf(ret_text + 2 * i, "%02x", bytes[i]);
-}
-
-void backup_file_fingerprint(const uint8_t bytes[16], char ret_text[BACKUP_FILE_TEXT_SIZE])
-{
-    for (size_t i = 0; i < 16; i++)
-        ret_text += sprintf(ret_text, i > 0 && i % 2 == 0 ? " %02x" : "%02x", bytes[i]);
-}

@@ -7,6 +7,7 @@
 #include "client/cli/output.h"
 #include "client/cli/prompt.h"
 #include "client/cli/secret_call.h"
+#include "common/hex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,9 +105,9 @@ static json_t *generations_of(const struct backup_head *head)
     json_t *rows = json_array();
 
     for (size_t i = 0; i < head->generation_count; i++) {
-        char fingerprint[BACKUP_FILE_TEXT_SIZE];
+        char fingerprint[HEX_GROUPED_SIZE(BACKUP_HEAD_FINGERPRINT_SIZE, 4)];
 
-        backup_file_fingerprint(head->generations[i].fingerprint, fingerprint);
+        hex_format(head->generations[i].fingerprint, BACKUP_HEAD_FINGERPRINT_SIZE, 4, fingerprint);
         json_array_append_new(rows, json_pack("{s:I, s:s}", "generation",
                                               (json_int_t)head->generations[i].number,
                                               "fingerprint", fingerprint));
@@ -125,11 +126,12 @@ static json_t *keys_of(const struct backup_head *head)
 
 static json_t *describe(const struct backup_head *head)
 {
-    char realm[BACKUP_FILE_TEXT_SIZE], signer[BACKUP_FILE_TEXT_SIZE] = "";
+    char realm[HEX_TEXT_SIZE(BACKUP_HEAD_REALM_SIZE)];
+    char signer[HEX_TEXT_SIZE(BACKUP_HEAD_SIGNER_SIZE)] = "";
 
-    backup_file_hex(head->realm, sizeof(head->realm), realm);
+    hex_format(head->realm, sizeof(head->realm), 0, realm);
     if (head->is_signed)
-        backup_file_hex(head->signer, sizeof(head->signer), signer);
+        hex_format(head->signer, sizeof(head->signer), 0, signer);
     return json_pack("{s:I, s:s, s:s, s:I, s:s, s:s, s:b, s:o, s:o}", "format",
                      (json_int_t)head->format, "realm", realm, "signer", signer, "created",
                      (json_int_t)head->created_usec, "host", head->host, "hint", head->hint,

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "client/cli/backup_file.h"
 #include "client/cli/doctor.h"
 #include "common/file_hash.h"
+#include "common/hex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +19,14 @@ static const char *text(const struct doctor *doctor, const char *key)
 
 static bool is_unchanged(const struct doctor *doctor, int fd)
 {
-    const char *wanted = text(doctor, "backup-hash");
-    char found[BACKUP_FILE_TEXT_SIZE];
+    const char *wanted = text(doctor, "backup-hash"); /* its beginning; "": not known */
+    char found[HEX_TEXT_SIZE(FILE_HASH_SIZE)];
     uint8_t hash[FILE_HASH_SIZE];
 
     if (file_hash(fd, hash) < 0)
         return false;
-    backup_file_hex(hash, 16, found);
-    return !wanted[0] || strcmp(found, wanted) == 0;
+    hex_format(hash, sizeof(hash), 0, found);
+    return strncmp(found, wanted, strlen(wanted)) == 0;
 }
 
 void doctor_look_at_backup(struct doctor *doctor)

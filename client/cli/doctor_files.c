@@ -3,6 +3,7 @@
 #include "client/cli/doctor.h"
 #include "client/cli/policy_files.h"
 #include "common/file_hash.h"
+#include "common/hex.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -119,12 +120,11 @@ void doctor_look_at_files(struct doctor *doctor)
 static bool is_as_installed(int fd, const char *wanted)
 {
     uint8_t hash[FILE_HASH_SIZE];
-    char text[2 * FILE_HASH_SIZE + 1];
+    char text[HEX_TEXT_SIZE(FILE_HASH_SIZE)];
 
     if (file_hash(fd, hash) < 0)
         return false;
-    for (size_t i = 0; i < FILE_HASH_SIZE; i++)
-        sprintf(text + 2 * i, "%02x", hash[i]);
+    hex_format(hash, sizeof(hash), 0, text);
     return strcmp(text, wanted) == 0;
 }
 

@@ -34,18 +34,6 @@ void advice_write(struct service *service, struct writer *writer)
     advise_keys(service, writer);
 }
 
-void hex_format(const uint8_t *bytes, size_t length, unsigned group, char *ret_text)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < 2 * length; i++) {
-        if (group && i && i % group == 0)
-            *ret_text++ = ' ';
-        *ret_text++ = digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
-    }
-    *ret_text = '\0';
-}
-
 void fingerprint_format(const struct keyring *keyring, char ret_text[FINGERPRINT_TEXT_SIZE])
 {
     struct generation_info info;

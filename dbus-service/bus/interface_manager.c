@@ -39,7 +39,7 @@ static void get_state_text(const struct property_source *source, struct writer *
 
 static void get_realm(const struct property_source *source, struct writer *writer)
 {
-    char text[2 * REALM_ID_SIZE + 1] = "";
+    char text[HEX_TEXT_SIZE(REALM_ID_SIZE)] = "";
 
     if (keyring(source))
         hex_format(keyring_realm(keyring(source)), REALM_ID_SIZE, 0, text);
@@ -171,7 +171,7 @@ static void get_backup_location(const struct property_source *source, struct wri
 static void get_backup_hash(const struct property_source *source, struct writer *writer)
 {
     struct backup_info info = backup(source);
-    char text[2 * BACKUP_HASH_SIZE + 1] = "";
+    char text[HEX_TEXT_SIZE(BACKUP_HASH_SIZE)] = "";
 
     if (info.time_usec != 0)
         hex_format(info.hash, BACKUP_HASH_SIZE, 0, text);

@@ -33,7 +33,7 @@ static void on_generated(void *userdata, const struct failure *failure)
 {
     struct call *call = userdata;
     const struct keyring *keyring = realm_keyring(call->service->realm);
-    char fingerprint[FINGERPRINT_TEXT_SIZE], realm[2 * REALM_ID_SIZE + 1] = "";
+    char fingerprint[FINGERPRINT_TEXT_SIZE], realm[HEX_TEXT_SIZE(REALM_ID_SIZE)] = "";
     struct writer writer;
 
     if (!call_succeeded(call, failure))

@@ -75,7 +75,7 @@ static void put_generations(struct writer *writer, const struct restore *restore
 static void put_report(struct writer *writer, const struct restore *restore)
 {
     const struct backup_facts *facts = restore->facts;
-    char realm[2 * REALM_ID_SIZE + 1];
+    char realm[HEX_TEXT_SIZE(REALM_ID_SIZE)];
 
     hex_format(facts->realm, REALM_ID_SIZE, 0, realm);
     writer_open(writer, DBUS_TYPE_ARRAY, "{sv}");

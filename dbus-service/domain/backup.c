@@ -6,6 +6,7 @@
 #include "dbus-service/keys/keyring_change.h"
 #include "dbus-service/keys/keyring_slot.h"
 
+#include "common/hex.h"
 #include "common/recipient_key.h"
 
 #include <errno.h>
@@ -96,12 +97,12 @@ static int write_to(const struct realm *realm, struct backup_create *create, int
 static int file_name(const struct keyring *keyring, const char *directory,
                      char ret_path[sizeof(((struct backup_info *)0)->location)])
 {
-    const uint8_t *id = keyring_realm(keyring);
     time_t now = time(NULL);
     struct tm tm = {0};
-    char text[32];
+    char realm[HEX_TEXT_SIZE(4)], text[32];
     int length;
 
+    hex_format(keyring_realm(keyring), 4, 0, realm);
     gmtime_r(&now, &tm);
     strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
     for (unsigned again = 0; again < 100; again++) {
@@ -109,8 +110,8 @@ static int file_name(const struct keyring *keyring, const char *directory,
 
         if (again > 0)
             snprintf(another, sizeof(another), "-%u", again);
-        length = snprintf(ret_path, TEXT_MAX_BYTES, "%s/mastersecret-%02x%02x%02x%02x-%s%s.backup",
-                          directory, id[0], id[1], id[2], id[3], text, another);
+        length = snprintf(ret_path, TEXT_MAX_BYTES, "%s/mastersecret-%s-%s%s.backup", directory,
+                          realm, text, another);
         if (length < 0 || length >= TEXT_MAX_BYTES - (int)sizeof(SUFFIX_NEW))
             return -ENAMETOOLONG;
         if (access(ret_path, F_OK) < 0)

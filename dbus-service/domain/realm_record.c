@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "common/cursor.h"
+#include "common/hex.h"
 #include "dbus-service/domain/realm_internal.h"
 #include "dbus-service/keys/record.h"
 
@@ -116,10 +117,9 @@ static int failure_record(struct failure *failure, enum error_code code,
                           const struct record_key *key, const char *what)
 {
     const uint8_t *id = key->class == RECORD_APPLICATION ? key->name : key->scope;
-    char hex[2 * RECORD_SCOPE_SIZE + 1];
+    char hex[HEX_TEXT_SIZE(RECORD_SCOPE_SIZE)];
 
-    for (size_t i = 0; i < RECORD_SCOPE_SIZE; i++)
-        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    hex_format(id, RECORD_SCOPE_SIZE, 0, hex);
     if (key->class == RECORD_MAPPING && key->name_length > 0)
         return failure_set(failure, code, "the record of %s:%.*s in application %s %s",
                            key->name[0] == 'g' ? "group" : "user", key->name_length - 1,

@@ -3,6 +3,7 @@
 /* Where the rotation stands, and who is told. */
 #include "dbus-service/domain/rotation_internal.h"
 
+#include "common/hex.h"
 #include "dbus-service/domain/audit.h"
 
 #include <stdarg.h>
@@ -114,15 +115,14 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
 }
 
 static const char *application_name(const struct application_set *set, const struct record_key *key,
-                                    char hex[2 * RECORD_SCOPE_SIZE + 1])
+                                    char hex[HEX_TEXT_SIZE(RECORD_SCOPE_SIZE)])
 {
     const uint8_t *id = key->class == RECORD_APPLICATION ? key->name : key->scope;
 
     for (size_t i = 0; i < application_set_count(set); i++)
         if (memcmp(application_set_at(set, i)->id, id, APPLICATION_ID_SIZE) == 0)
             return application_set_at(set, i)->name;
-    for (size_t i = 0; i < RECORD_SCOPE_SIZE; i++)
-        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    hex_format(id, RECORD_SCOPE_SIZE, 0, hex);
     return hex;
 }
 
@@ -135,7 +135,7 @@ const char *rotation_unreadable(const struct rotation *rotation, size_t index,
         [RECORD_NEWER] = "is of a newer version",
     };
     const struct unreadable_list *list = &rotation->unreadable;
-    char hex[2 * RECORD_SCOPE_SIZE + 1];
+    char hex[HEX_TEXT_SIZE(RECORD_SCOPE_SIZE)];
     const struct record_key *key;
     const char *application;
 
