@@ -49,9 +49,14 @@ unit_tests += %D%/unit/cli_command_test %D%/unit/cli_completion_test
 unit_tests += %D%/unit/service_config_test %D%/unit/service_loop_test
 
 # dbus-service/bus
-unit_tests += %D%/unit/bus_answer_cache_test %D%/unit/bus_quota_test %D%/unit/bus_table_test
+unit_tests += %D%/unit/bus_answer_cache_test %D%/unit/bus_quota_test %D%/unit/bus_roles_test \
+    %D%/unit/bus_table_test
 %C%_unit_bus_answer_cache_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_unit_bus_answer_cache_test_LDADD = $(LDADD) $(DBUS_LIBS)
+%C%_unit_bus_roles_test_SOURCES = %D%/unit/bus_roles_test.c $(stand)
+%C%_unit_bus_roles_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_unit_bus_roles_test_LDFLAGS = $(AM_LDFLAGS) $(stand_wrap)
+%C%_unit_bus_roles_test_LDADD = $(LDADD) $(DBUS_LIBS) $(UV_LIBS)
 %C%_unit_bus_table_test_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
 %C%_unit_bus_table_test_LDADD = $(LDADD) $(DBUS_LIBS)
 

@@ -29,21 +29,21 @@ static int step_identify(struct call *call);
 static int step_limit(struct call *call);
 static int step_turn(struct call *call);
 static int step_resolved(struct call *call);
-static int step_state(struct call *call);
 static int step_load(struct call *call);
 static int step_roles(struct call *call);
 static int step_authorise(struct call *call);
+static int step_state(struct call *call);
 static int step_act(struct call *call);
 
 static int (*const steps[])(struct call *call) = {
     step_identify,  /* the caller, by the kernel */
     step_limit,     /* within what one user may hold */
     step_turn,      /* others go first who have had less of the processor */
-    step_resolved,  /* there is such a method, and the arguments are its own */
-    step_state,     /* the service can do it now */
+    step_resolved,  /* there is such a method, the arguments are its own, and the service goes on */
     step_load,      /* application, account, user: what it is about */
     step_roles,     /* what the caller is towards it */
     step_authorise, /* access.c decides; polkit may stand in */
+    step_state,     /* the service can do it now; who may not ask is not told whether it could */
     step_act,       /* the handler: act and reply; the audit follows the reply */
 };
 
@@ -322,6 +322,8 @@ void calls_turn(struct service *service)
 /* What is wrong with the message itself is said, and audited, within the limits only. */
 static int step_resolved(struct call *call)
 {
+    if (call->resolved == 0 && call->service->stopping)
+        return failure_set(&call->failure, ERROR_UNREACHABLE, "the service is stopping");
     return call->resolved;
 }
 
@@ -358,26 +360,32 @@ static int wait_for_opening(struct call *call)
     return CALL_WAIT;
 }
 
-/* An application cannot be found before the keyring is open, whatever is asked of it. */
+/* Is what the call is about, and so what the caller may do, to be found in records? */
+static bool is_about_records(const struct call *call)
+{
+    return call->object == OBJECT_APPLICATION || call->method->subject == SUBJECT_USER;
+}
+
+static bool needs_records(const struct call *call)
+{
+    return (call->method->flags & METHOD_READS) || is_about_records(call);
+}
+
 static bool waits(const struct call *call)
 {
     if ((call->method->flags & METHOD_TELLS) && call->object == OBJECT_ROOT)
         return realm_state(call->service->realm) == REALM_SEALED;
-    return (call->method->flags & METHOD_WAITS) || call->object == OBJECT_APPLICATION;
+    return (call->method->flags & METHOD_WAITS) || needs_records(call);
 }
 
 static int step_state(struct call *call)
 {
     const struct service *service = call->service;
 
-    if (service->stopping)
-        return failure_set(&call->failure, ERROR_UNREACHABLE, "the service is stopping");
     if (service->opening && waits(call) && !call->waited)
         return wait_for_opening(call);
     timer_stop(call);
-    if (call->method->flags & METHOD_READS)
-        return realm_check_readable(service->realm, &call->failure);
-    return 0;
+    return needs_records(call) ? realm_check_readable(service->realm, &call->failure) : 0;
 }
 
 int call_identity(struct call *call, int outcome)
@@ -396,13 +404,8 @@ int call_identity(struct call *call, int outcome)
 
 static int load_object(struct call *call)
 {
-    int r;
-
     if (call->object != OBJECT_APPLICATION)
         return 0;
-    r = realm_check_readable(call->service->realm, &call->failure);
-    if (r != 0)
-        return r;
     call->application = application_set_find(call->service->applications, call->object_name);
     if (call->application)
         return 0;
@@ -493,11 +496,11 @@ static int load_user(struct call *call)
 
 static int step_load(struct call *call)
 {
-    int r = 0;
+    int r = is_about_records(call) ? step_state(call) : 0;
 
     call->application = NULL;
     call->own = false;
-    if (call->method->subject != SUBJECT_NOTHING || call->object == OBJECT_APPLICATION)
+    if (r == 0)
         r = load_object(call);
     if (r == 0 && call->object_name)
         r = remember(&call->audit_application, call->object_name);

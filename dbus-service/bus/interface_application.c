@@ -519,33 +519,32 @@ static int handle_delete_mapping(struct call *call)
                           &call->failure);
 }
 
-#define READY (METHOD_READS | METHOD_WAITS)
 
 /* DeleteMapping counts as enabling: deleting and setting anew would undo an administrator's disabling. */
 static const struct method methods[] = {
-    { "Update", "a{sv}", "", "changes", "", READY, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
+    { "Update", "a{sv}", "", "changes", "", METHOD_READS, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
       AUDIT_APPLICATION_UPDATE, handle_update },
-    { "Enable", "", "", "", "", READY, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
+    { "Enable", "", "", "", "", METHOD_READS, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
       AUDIT_APPLICATION_ENABLE, handle_enable },
-    { "Disable", "", "", "", "", READY, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
+    { "Disable", "", "", "", "", METHOD_READS, SUBJECT_APPLICATION, OPERATION_UPDATE_APPLICATION,
       AUDIT_APPLICATION_DISABLE, handle_disable },
-    { "Delete", "", "", "", "", READY, SUBJECT_APPLICATION, OPERATION_DELETE_APPLICATION,
+    { "Delete", "", "", "", "", METHOD_READS, SUBJECT_APPLICATION, OPERATION_DELETE_APPLICATION,
       AUDIT_APPLICATION_DELETE, handle_delete },
-    { "AddField", "sb", "", "label masked", "", READY, SUBJECT_APPLICATION,
+    { "AddField", "sb", "", "label masked", "", METHOD_READS, SUBJECT_APPLICATION,
       OPERATION_UPDATE_APPLICATION, AUDIT_APPLICATION_ADD_FIELD, handle_add_field },
-    { "RelabelField", "ss", "", "label new_label", "", READY, SUBJECT_APPLICATION,
+    { "RelabelField", "ss", "", "label new_label", "", METHOD_READS, SUBJECT_APPLICATION,
       OPERATION_UPDATE_APPLICATION, AUDIT_APPLICATION_RELABEL_FIELD, handle_relabel_field },
-    { "SetMapping", "ssa{ss}a{sh}", "t", "account external_user plain masked", "revision", READY,
+    { "SetMapping", "ssa{ss}a{sh}", "t", "account external_user plain masked", "revision", METHOD_READS,
       SUBJECT_MAPPING, OPERATION_CHANGE_MAPPING, AUDIT_MAPPING_SET, handle_set_mapping },
-    { "ShowMapping", "s", "a{sv}", "account", "mapping", READY, SUBJECT_MAPPING,
+    { "ShowMapping", "s", "a{sv}", "account", "mapping", METHOD_READS, SUBJECT_MAPPING,
       OPERATION_SHOW_MAPPING, AUDIT_READ, handle_show_mapping },
-    { "ListMappings", "su", "a(ssst)s", "cursor limit", "mappings next", READY, SUBJECT_APPLICATION,
+    { "ListMappings", "su", "a(ssst)s", "cursor limit", "mappings next", METHOD_READS, SUBJECT_APPLICATION,
       OPERATION_LIST_MAPPINGS, AUDIT_READ, handle_list_mappings },
-    { "EnableMapping", "s", "", "account", "", READY | METHOD_ENABLES, SUBJECT_MAPPING,
+    { "EnableMapping", "s", "", "account", "", METHOD_READS | METHOD_ENABLES, SUBJECT_MAPPING,
       OPERATION_CHANGE_MAPPING, AUDIT_MAPPING_ENABLE, handle_enable_mapping },
-    { "DisableMapping", "s", "", "account", "", READY, SUBJECT_MAPPING, OPERATION_CHANGE_MAPPING,
+    { "DisableMapping", "s", "", "account", "", METHOD_READS, SUBJECT_MAPPING, OPERATION_CHANGE_MAPPING,
       AUDIT_MAPPING_DISABLE, handle_disable_mapping },
-    { "DeleteMapping", "s", "", "account", "", READY | METHOD_ENABLES, SUBJECT_MAPPING,
+    { "DeleteMapping", "s", "", "account", "", METHOD_READS | METHOD_ENABLES, SUBJECT_MAPPING,
       OPERATION_CHANGE_MAPPING, AUDIT_MAPPING_DELETE, handle_delete_mapping },
 };
 

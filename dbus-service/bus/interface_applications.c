@@ -157,11 +157,11 @@ static int handle_list_own(struct call *call)
 
 static const struct method methods[] = {
     { "Create", "ssa{sv}", "o", "name type definition", "path",
-      METHOD_READS | METHOD_WAITS | METHOD_NAMES,
+      METHOD_READS | METHOD_NAMES,
       SUBJECT_NOTHING, OPERATION_CREATE_APPLICATION, AUDIT_APPLICATION_CREATE, handle_create },
-    { "List", "su", "a(ssbst)s", "cursor limit", "applications next", METHOD_READS | METHOD_WAITS,
+    { "List", "su", "a(ssbst)s", "cursor limit", "applications next", METHOD_READS,
       SUBJECT_NOTHING, OPERATION_LIST_APPLICATIONS, AUDIT_READ, handle_list },
-    { "ListOwn", "su", "a(ssssbt)s", "cursor limit", "mappings next", METHOD_READS | METHOD_WAITS,
+    { "ListOwn", "su", "a(ssssbt)s", "cursor limit", "mappings next", METHOD_READS,
       SUBJECT_NOTHING, OPERATION_LIST_OWN_MAPPINGS, AUDIT_READ, handle_list_own },
 };
 

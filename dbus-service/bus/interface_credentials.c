@@ -212,10 +212,10 @@ static int handle_verify(struct call *call)
 
 static const struct method methods[] = {
     { "Lookup", "ssa{sh}", "sa{ss}(utttt)", "application user masked",
-      "external_user plain freshness", METHOD_READS | METHOD_WAITS, SUBJECT_USER, OPERATION_LOOKUP,
+      "external_user plain freshness", METHOD_READS, SUBJECT_USER, OPERATION_LOOKUP,
       AUDIT_LOOKUP, handle_lookup },
     { "Verify", "sssh", "b(utttt)", "application user field candidate", "matches freshness",
-      METHOD_READS | METHOD_WAITS, SUBJECT_USER, OPERATION_VERIFY, AUDIT_VERIFY, handle_verify },
+      METHOD_READS, SUBJECT_USER, OPERATION_VERIFY, AUDIT_VERIFY, handle_verify },
 };
 
 const struct interface interface_credentials = {

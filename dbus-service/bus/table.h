@@ -36,7 +36,7 @@ enum subject {
 };
 
 enum method_flags {
-    METHOD_READS = 1 << 0,   /* needs readable records: state ready or read-only */
+    METHOD_READS = 1 << 0,   /* needs readable records: state ready or read-only; waits as the next */
     METHOD_WAITS = 1 << 1,   /* while the keyring is being opened, waits for the outcome */
     METHOD_ENABLES = 1 << 2, /* would undo a disabling by an administrator */
     METHOD_NAMES = 1 << 3,   /* the first argument is the name of an application that is not there yet */

@@ -47,12 +47,12 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_backup_file_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_backup_manifest_fuzz_SOURCES = %D%/backup_manifest_fuzz.c $(fuzz_driver)
 %C%_backup_manifest_fuzz_LDFLAGS = $(fuzz_ldflags)
-%C%_calls_fuzz_SOURCES = %D%/calls_fuzz.c %D%/stand.c %D%/stand.h $(fuzz_folder) $(fuzz_message) \
-    $(fake_nss) $(fuzz_driver)
-%C%_calls_fuzz_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
-%C%_calls_fuzz_LDFLAGS = $(fuzz_ldflags) $(nss_wrap) \
-    -Wl,--wrap=connect,--wrap=crypto_pwhash,--wrap=fdatasync,--wrap=getsockopt \
+stand = %D%/stand.c %D%/stand.h $(fuzz_folder) $(fuzz_message) $(fake_nss)
+stand_wrap = $(nss_wrap) -Wl,--wrap=connect,--wrap=crypto_pwhash,--wrap=fdatasync,--wrap=getsockopt \
     -Wl,--wrap=journal_start_run,--wrap=stat,--wrap=uv_signal_start,--wrap=uv_timer_start
+%C%_calls_fuzz_SOURCES = %D%/calls_fuzz.c $(stand) $(fuzz_driver)
+%C%_calls_fuzz_CPPFLAGS = $(dbus_service_libservice_la_CPPFLAGS)
+%C%_calls_fuzz_LDFLAGS = $(fuzz_ldflags) $(stand_wrap)
 %C%_calls_fuzz_LDADD = $(LDADD) $(DBUS_LIBS) $(UV_LIBS)
 %C%_config_fuzz_SOURCES = %D%/config_fuzz.c $(fuzz_folder) $(fuzz_driver)
 %C%_config_fuzz_LDFLAGS = $(fuzz_ldflags)

@@ -69,7 +69,10 @@ exec strace -f -qq -o /dev/null -e trace=pread64 \\
                         ('lookup(Door(), "alice")', ('firstfirst',))):
         world.kill_service()  # at an orderly end a sanitizer cannot look for leaks beside strace
         begin = time.monotonic()
+        census = subprocess.Popen(world.command(['busctl', 'call', 'org.mastersecret1', '/org/mastersecret1',
+                                                 'org.mastersecret1.Secret', 'Census']), stdout=subprocess.DEVNULL)
         assert ask(world, f'answer({first})') in told
+        assert census.wait() == 0
         assert time.monotonic() - begin > 1, 'it was not slow'
     world.kill_service()
 

@@ -212,7 +212,7 @@ CALLS = bus_client.SECRET_CALLS + 'calls = secret_calls()\n'
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 def test_openbao_1496_unauthenticated_cancel(shared_world, door):
     """Every method on the master secret, as the service itself lists them, is refused to whoever is no administrator,
-    in both states, and changes nothing. A new one needs a row here."""
+    whether there are keys or not, and changes nothing. A new one needs a row here."""
     text = shared_world.run(['dbus-send', '--system', '--print-reply=literal', '--dest=org.mastersecret1',
                              '/org/mastersecret1', 'org.freedesktop.DBus.Introspectable.Introspect']).stdout
     (secret,) = [interface for interface in xml.fromstring(text).iter('interface')
@@ -226,9 +226,7 @@ def test_openbao_1496_unauthenticated_cancel(shared_world, door):
             results, found = bus_client.run(shared_world, CALLS + f'''
 door = Door({door!r})
 answer([sorted({{secret_call(door, name) for name in calls}}), door.state()])''', user)
-            # What needs the keys says so to everybody.
-            assert results == ['AccessDenied', *(['Sealed'] if state == 'sealed' else [])], user
-            assert found == state
+            assert (results, found) == (['AccessDenied'], state), user
 
 
 def test_vault_28880_backup_under_an_empty_passphrase(make_world):
