@@ -445,11 +445,12 @@ static void rate(const char *what, unsigned long count, double seconds, double p
 
 static void bench_rewrite(void)
 {
+    uv_async_t *async = &rewrite.async;
     double seconds, begin;
     unsigned long count;
 
     open_log();
-    uv_async_init(&bench.loop, &rewrite.async, on_full);
+    uv_async_init(&bench.loop, async, on_full);
     (void)time_compaction(); /* and what was begun at the start */
     rewrite.rewritten = 0;
     begin = now_processor();
@@ -465,7 +466,7 @@ static void bench_rewrite(void)
     begin = now_processor();
     seconds = time_compaction();
     rate("compaction", count, seconds, now_processor() - begin, "");
-    uv_close((uv_handle_t *)&rewrite.async, NULL);
+    uv_close((uv_handle_t *)async, NULL);
     close_log();
 }
 

@@ -43,14 +43,15 @@ int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret
     CLEANUP_FREE uint8_t *bytes = malloc(BACKUP_HEAD_FILE_MAX + 1);
     CLEANUP_FREE struct backup_head *head = malloc(sizeof(*head));
     size_t size = 0;
-    int r;
+    int r, outcome;
 
     if (!bytes || !head)
         return output_local("out of memory");
     r = read_whole(path, bytes, &size);
     if (r != STATUS_DONE)
         return r;
-    switch ((enum backup_head_outcome)backup_head_parse(bytes, size, head)) {
+    outcome = backup_head_parse(bytes, size, head);
+    switch ((enum backup_head_outcome)outcome) {
     case BACKUP_HEAD_DONE:
         if (head->is_signed && backup_signature_check(bytes, size, head->signer) < 0)
             return refuse(cli, MASTERSECRET_DAMAGED, "the backup was altered since it was made");

@@ -98,8 +98,9 @@ static int check_name(const char *name)
 static int check_public(const char *text)
 {
     uint8_t key[RECIPIENT_KEY_SIZE];
+    int outcome = recipient_public_parse(text, strlen(text), key);
 
-    switch ((enum recipient_key_outcome)recipient_public_parse(text, strlen(text), key)) {
+    switch ((enum recipient_key_outcome)outcome) {
     case RECIPIENT_KEY_DONE:
         return STATUS_DONE;
     case RECIPIENT_KEY_OTHER_HALF:

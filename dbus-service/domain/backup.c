@@ -344,9 +344,9 @@ static int recipient_begin(struct realm *realm, const struct recipient_job *want
 static int parse_public(const char *text, struct recipient *recipient, struct failure *failure)
 {
     const char *problem = "is not one";
+    int outcome = recipient_public_parse(text, strlen(text), recipient->public_key);
 
-    switch ((enum recipient_key_outcome)recipient_public_parse(text, strlen(text),
-                                                               recipient->public_key)) {
+    switch ((enum recipient_key_outcome)outcome) {
     case RECIPIENT_KEY_DONE:
         if (recipient_key_is_usable(recipient->public_key))
             return 0;

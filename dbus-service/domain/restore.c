@@ -68,9 +68,9 @@ static int parse_private(const struct restore *restore, struct key *ret_key,
                          struct failure *failure)
 {
     const struct secret *text = restore->private_key;
+    int outcome = recipient_private_parse((const char *)text->bytes, text->length, ret_key->bytes);
 
-    switch ((enum recipient_key_outcome)recipient_private_parse((const char *)text->bytes,
-                                                                text->length, ret_key->bytes)) {
+    switch ((enum recipient_key_outcome)outcome) {
     case RECIPIENT_KEY_DONE:
         return 0;
     case RECIPIENT_KEY_NEWER:

@@ -345,20 +345,6 @@ static void on_async(uv_async_t *async)
     }
 }
 
-static enum error_code walk_code(enum log_outcome outcome)
-{
-    switch (outcome) {
-    case LOG_CONFLICT:
-        return ERROR_CONFLICT;
-    case LOG_CANCELED:
-        return ERROR_LIMITS_EXCEEDED;
-    case LOG_DAMAGED:
-        return ERROR_DAMAGED;
-    default:
-        return ERROR_STORAGE_FAILED;
-    }
-}
-
 /* The thread has ended: what it was filling is the last. */
 static void on_walked(void *userdata, enum log_outcome outcome, uint64_t revision, const char *text)
 {
@@ -369,7 +355,7 @@ static void on_walked(void *userdata, enum log_outcome outcome, uint64_t revisio
     pass->walk_ended = true;
     on_async(&pass->async);
     if (outcome != LOG_DONE) {
-        failure_set(&failure, walk_code(outcome), "%s", text);
+        realm_failure_log(&failure, outcome, text);
         pass_fail(pass, 0, &failure);
     }
     if (pass->filling && pass->filling->count > 0 && pass->result.failure.code == ERROR_NONE)

@@ -54,7 +54,7 @@ struct pass_options {
 /* The realm is ready. 0, an error code, or -errno. */
 int pass_begin(const struct pass_options *options, struct rotation_pass **ret_pass,
                struct failure *failure) MUST_CHECK;
-/* `done` comes soon, with LIMITS_EXCEEDED unless it was about to come anyway. */
+/* `done` comes soon, with CONFLICT unless it was about to come anyway. */
 void pass_cancel(struct rotation_pass *pass);
 void pass_set_rate(struct rotation_pass *pass, uint32_t rate);
 /* So far. */

@@ -221,7 +221,7 @@ static void on_pass(void *userdata, const struct pass_result *result)
 
     pass_free(STEAL(rotation->pass));
     if (!rotation_open_keyring(rotation) || !realm_log(rotation->options.realm) ||
-        copy.failure.code == ERROR_CONFLICT || copy.failure.code == ERROR_LIMITS_EXCEEDED) {
+        copy.failure.code == ERROR_CONFLICT) {
         rotation->busy = false;
         rotation_go_on_soon(rotation);
     } else if (copy.failure.code != ERROR_NONE) {

@@ -71,7 +71,6 @@ static mode_t type_of(int fd)
 }
 
 #define CALL(type, name, kind, parameters, call)                                                   \
-    type name parameters;                                                                          \
     type name parameters                                                                           \
     {                                                                                              \
         int action = step(kind, #name);                                                            \
@@ -96,7 +95,6 @@ CALL(ssize_t, send, STEP_SEND, (int fd, const void *bytes, size_t size, int flag
      syscall(SYS_sendto, fd, bytes, size, flags, NULL, 0))
 
 #define OPEN(name, parameters, at)                                                                 \
-    int name parameters;                                                                           \
     int name parameters                                                                            \
     {                                                                                              \
         int action = step(STEP_OPEN, #name);                                                       \
@@ -117,11 +115,10 @@ OPEN(openat, (int at, const char *path, int flags, ...), at)
 OPEN(openat64, (int at, const char *path, int flags, ...), at)
 
 /* Transfers, which may come to half of what was asked for. */
-#define TRANSFER(name, kind, parameters, ...)                                             \
-    ssize_t name parameters;                                                                       \
+#define TRANSFER(name, kind, parameters, ...)                                                      \
     ssize_t name parameters                                                                        \
     {                                                                                              \
-        int action = steps && type_of(fd) == S_IFREG ? step(kind, #name) : 0;      \
+        int action = steps && type_of(fd) == S_IFREG ? step(kind, #name) : 0;              \
                                                                                                    \
         if (action == STEP_FAIL)                                                                   \
             return -1;                                                                             \
