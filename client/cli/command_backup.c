@@ -5,6 +5,7 @@
 #include "client/cli/backup_report.h"
 #include "client/cli/new_file.h"
 #include "client/cli/output.h"
+#include "client/cli/progress.h"
 #include "client/cli/prompt.h"
 #include "client/cli/secret_call.h"
 #include "common/hex.h"
@@ -175,6 +176,7 @@ int command_backup_verify(struct cli *cli)
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     CLEANUP_HANDOVER struct handover handover = handover_new();
     CLEANUP_JSON json_t *results = NULL;
+    struct progress_watch watch;
     int r;
 
     if (fd < 0)
@@ -183,8 +185,11 @@ int command_backup_verify(struct cli *cli)
     r = prompt_check_labels(&cli->arguments, labels);
     if (r == STATUS_DONE)
         r = handover_backup_key(cli, &handover);
-    if (r == STATUS_DONE)
-        r = secret_call(cli, "VerifyBackup", "a{sh}", json_pack("[O]", handover.descriptors),
-                        CALL_READS, &results);
+    if (r != STATUS_DONE)
+        return r;
+    progress_watch_start(cli, "reading", -1, &watch);
+    r = secret_call(cli, "VerifyBackup", "a{sh}", json_pack("[O]", handover.descriptors), CALL_READS,
+                    &results);
+    progress_watch_stop(&watch);
     return r == STATUS_DONE ? backup_report(cli, json_array_get(results, 0)) : r;
 }

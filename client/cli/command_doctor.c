@@ -3,6 +3,7 @@
 /* doctor: what is wrong with the service of this host, seen by its caller and by the service. */
 #include "client/cli/doctor.h"
 #include "client/cli/output.h"
+#include "client/cli/progress.h"
 #include "client/cli/secret_call.h"
 #include "client/context.h"
 
@@ -10,8 +11,6 @@
 #include <string.h>
 #include <sys/timex.h>
 #include <time.h>
-
-enum { DEEP_TIMEOUT_MS = 24 * 3600 * 1000 };
 
 void doctor_add(struct doctor *doctor, const char *severity, const char *remedy,
                 const char *format, ...)
@@ -58,13 +57,14 @@ static enum mastersecret_error ask_service(struct doctor *doctor, bool deep)
         .arguments = json_pack("[b]", deep),
     };
     CLEANUP_JSON json_t *results = NULL;
+    struct progress_watch watch;
     enum mastersecret_error error;
     size_t index;
     json_t *row;
 
-    if (deep && !arguments_option(&doctor->cli->arguments, OPTION_TIMEOUT))
-        mastersecret_set_timeout(doctor->cli->service, DEEP_TIMEOUT_MS);
+    progress_watch_start(doctor->cli, "examining", -1, &watch);
     error = service_call(doctor->cli, &call, &results);
+    progress_watch_stop(&watch);
     json_array_foreach(json_array_get(results, 0), index, row) {
         const char *severity = json_string_value(json_array_get(row, 0));
         const char *text = json_string_value(json_array_get(row, 1));

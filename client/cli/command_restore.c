@@ -13,15 +13,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* What reads or writes all records takes as long as it takes, unless --timeout says otherwise. */
-enum { LONG_TIMEOUT_MS = 24 * 3600 * 1000 };
-
-static void be_patient(struct cli *cli)
-{
-    if (!arguments_option(&cli->arguments, OPTION_TIMEOUT))
-        mastersecret_set_timeout(cli->service, LONG_TIMEOUT_MS);
-}
-
 static int open_file(const char *path, int *ret_fd)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -81,7 +72,6 @@ static int call_restore(struct cli *cli, json_t *options, struct handover *hando
     struct progress_watch watch;
     int r;
 
-    be_patient(cli);
     progress_watch_start(cli, dry_run ? "reading" : "restoring", -1, &watch);
     r = secret_call(cli, "Restore", "ba{sv}a{sh}",
                     json_pack("[bOO]", dry_run, options, handover->descriptors),
@@ -129,7 +119,6 @@ static enum mastersecret_error move_records(struct cli *cli, const char *method,
     enum mastersecret_error error;
 
     context_administer(cli->service);
-    be_patient(cli);
     progress_watch_start(cli, what, fd, &watch);
     error = service_call(cli, &call, ret_results);
     progress_watch_stop(&watch);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { SILENT_USEC = 2000000, STEP_USEC = 500000, BAR = 24 };
+enum { SILENT_USEC = 2000000, STEP_USEC = 500000, BAR = 24, LONG_TIMEOUT_MS = 24 * 3600 * 1000 };
 
 static uint64_t now_usec(void)
 {
@@ -57,7 +57,7 @@ void progress_format(const struct progress_point *point, char *ret_text, size_t 
     fprintf(file, "%s  ", point->what);
     if (point->total > 0) {
         format_bar(point, file);
-    } else {
+    } else if (point->done > 0) {
         format_amount(point->done, point->bytes, amount, sizeof(amount));
         fputs(amount, file);
     }
@@ -177,6 +177,8 @@ void progress_watch_start(struct cli *cli, const char *what, int fd,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .ended = PTHREAD_COND_INITIALIZER,
     };
+    if (!arguments_option(&cli->arguments, OPTION_TIMEOUT))
+        mastersecret_set_timeout(cli->service, LONG_TIMEOUT_MS);
     if (isatty(STDERR_FILENO))
         ret_watch->running =
             pthread_create(&ret_watch->thread, NULL, run_watch, ret_watch) == 0;

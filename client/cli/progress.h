@@ -35,7 +35,8 @@ void progress_end(struct progress *progress);
 void progress_format(const struct progress_point *point, char *ret_text, size_t size);
 
 /* Shows the service's progress from a thread of its own, by a connection of its own, while this
- * thread waits for a call's answer. fd: a file that the call fills, or -1. */
+ * thread waits for a call's answer, which takes as long as it takes unless --timeout says otherwise.
+ * fd: a file that the call fills, or -1. */
 struct progress_watch {
     const char *what;
     const char *address; /* of the bus, or NULL */

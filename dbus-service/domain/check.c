@@ -98,7 +98,7 @@ static void check_backup(struct check *check, const struct keyring *keyring)
         add(check, "warning", "run: mastersecret secret backup create FILE", "%s", due);
 }
 
-static void check_records(struct check *check, struct keyring *keyring)
+static int check_records(struct check *check, struct keyring *keyring, struct failure *sealed)
 {
     CLEANUP_CLOSE int fd = openat(check->realm->options.folder_fd, "journal",
                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -109,6 +109,10 @@ static void check_records(struct check *check, struct keyring *keyring)
     if (r == 0)
         r = restore_examine(check->found, check->realm, fd, keyring, check->deep, &report,
                             &failure);
+    if (r == ERROR_SEALED) {
+        *sealed = failure;
+        return r;
+    }
     if (r < 0)
         (void)failure_from_errno(&failure, r, "the journal");
     if (r != 0)
@@ -121,6 +125,7 @@ static void check_records(struct check *check, struct keyring *keyring)
             (unsigned long long)check->found->sampled);
     if (r != 0 || report.head.revision != check->revision)
         check->revision = 0; /* it was written meanwhile: the counters are of another moment */
+    return 0;
 }
 
 static int run(void *work, struct keyring *keyring, struct keyring **ret_keyring,
@@ -129,11 +134,9 @@ static int run(void *work, struct keyring *keyring, struct keyring **ret_keyring
     struct check *check = work;
 
     (void)ret_keyring;
-    (void)failure;
     check_slots(check, keyring);
     check_backup(check, keyring);
-    check_records(check, keyring);
-    return 0;
+    return check_records(check, keyring, failure);
 }
 
 /* ---- On the loop ---- */

@@ -6,6 +6,7 @@
 #include "dbus-service/domain/restore.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 /* ---- Export ---- */
 
@@ -59,22 +60,30 @@ int realm_export(struct realm *realm, struct record_move *move, realm_done done,
 
 /* ---- Import ---- */
 
-static int check_records(struct record_move *move, struct keyring *keyring, struct failure *failure)
-{
-    struct restore *found = calloc(1, sizeof(*found));
-    struct log_file_report report;
-    int r = -ENOMEM;
+struct import {
+    struct examination examination;
+    struct failure *failure;
+};
 
-    if (found)
-        r = restore_examine(found, move->realm, move->fd, keyring, false, &report, failure);
-    if (r == 0 && found->unreadable > 0)
-        r = failure_set(
-            failure, ERROR_RECORDS_UNREADABLE,
-            "%llu of the file's %llu records do not open with the keys here: restore a backup that "
-            "was made with the export, or later",
-            (unsigned long long)found->unreadable, (unsigned long long)found->records);
-    restore_free(found);
-    return r;
+static int import_examine(void *userdata, const struct log_walk_record *record)
+{
+    struct import *import = userdata;
+
+    return restore_examine_record(&import->examination, record);
+}
+
+static int import_judge(void *userdata)
+{
+    const struct import *import = userdata;
+    const struct restore *found = import->examination.into;
+
+    if (found->unreadable == 0)
+        return 0;
+    return failure_set(
+        import->failure, ERROR_RECORDS_UNREADABLE,
+        "%llu of the file's %llu records do not open with the keys here: restore a backup that "
+        "was made with the export, or later",
+        (unsigned long long)found->unreadable, (unsigned long long)found->records);
 }
 
 static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
@@ -89,26 +98,48 @@ static void log_random(void *userdata, uint8_t *ret_bytes, size_t length)
 }
 
 /* The anchor is the empty journal's, which was open a moment ago: nothing is rolled back. */
+static enum log_outcome import(struct record_move *move, struct keyring *keyring, struct import *import,
+                               struct log_file_report *ret_report)
+{
+    struct realm *realm = move->realm;
+    const struct log_import_options options = {
+        .folder_fd = realm->options.folder_fd,
+        .fd = move->fd,
+        .anchor_path = realm->options.anchor_path,
+        .realm = keyring_realm(keyring),
+        .hash = {.hash = log_hash, .random = log_random, .userdata = keyring},
+        .accept_rollback = true,
+        .stopping = &realm->stopping,
+        .progress = &realm->reading,
+        .each = import_examine,
+        .verified = import_judge,
+        .userdata = import,
+    };
+    struct stat status;
+
+    /* The view is built of as many bytes afterwards. */
+    if (fstat(move->fd, &status) == 0)
+        atomic_fetch_add(&realm->reading.total, (uint64_t)status.st_size);
+    return log_import(&options, ret_report);
+}
+
 static int run_import(void *work, struct keyring **keyring, struct failure *failure)
 {
     struct record_move *move = work;
-    struct log_import_options options = {
-        .folder_fd = move->realm->options.folder_fd,
-        .fd = move->fd,
-        .anchor_path = move->realm->options.anchor_path,
-        .realm = keyring_realm(*keyring),
-        .hash = {.hash = log_hash, .random = log_random, .userdata = *keyring},
-        .accept_rollback = true,
-        .stopping = &move->realm->closing,
-    };
+    struct import context = {.examination = {.keyring = *keyring}, .failure = failure};
     struct log_file_report report;
     enum log_outcome outcome;
-    int r = check_records(move, *keyring, failure);
 
-    if (r != 0)
-        return r;
-    outcome = log_import(&options, &report);
+    context.examination.into = calloc(1, sizeof(struct restore));
+    if (!context.examination.into)
+        return -ENOMEM;
+    outcome = import(move, *keyring, &context, &report);
+    restore_free(context.examination.into);
     move->records = report.records;
+    if (failure->code != ERROR_NONE)
+        return (int)failure->code;
+    if (report.other_realm)
+        return failure_set(failure, ERROR_OTHER_REALM, NULL);
     if (outcome == LOG_CONFLICT)
         return failure_set(failure, ERROR_NOT_EMPTY, NULL);
     return outcome == LOG_DONE ? 0 : realm_failure_log(failure, outcome, report.text);

@@ -109,15 +109,36 @@ void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret
                     uint64_t *ret_left_usec)
 {
     uint64_t elapsed = (uv_hrtime() - realm->progress_began) / 1000;
-    uint64_t done = realm->progress_done;
     bool rebuilding = realm->state == REALM_REBUILDING;
+    uint64_t done = 0, total = 0;
 
-    *ret_done = rebuilding ? done : 0;
-    *ret_total = rebuilding ? realm->progress_total : 0;
+    if (realm->log)
+        log_export_progress(realm->log, &done, &total);
+    done += atomic_load(&realm->reading.done);
+    total += atomic_load(&realm->reading.total);
+    if (rebuilding) {
+        done += realm->progress_before + realm->progress_done;
+        total += realm->progress_before + realm->progress_total;
+    }
+    *ret_done = done;
+    *ret_total = total;
     *ret_left_usec = 0;
-    if (rebuilding && done > 0 && done < realm->progress_total)
-        *ret_left_usec =
-            (uint64_t)((double)elapsed * (double)(realm->progress_total - done) / (double)done);
+    if (rebuilding && done > 0 && done < total)
+        *ret_left_usec = (uint64_t)((double)elapsed * (double)(total - done) / (double)done);
+}
+
+void realm_reading_end(struct realm *realm)
+{
+    atomic_store(&realm->reading.total, 0);
+    atomic_store(&realm->reading.done, 0);
+}
+
+static void progress_begin(struct realm *realm)
+{
+    realm->progress_before = 0;
+    realm->progress_done = 0;
+    realm->progress_total = 0;
+    realm->progress_began = uv_hrtime();
 }
 
 static void reopen_if_damaged(struct realm *realm);
@@ -232,6 +253,7 @@ static void close_begin(struct realm *realm)
 void realm_close(struct realm *realm, void (*done)(void *userdata), void *userdata)
 {
     realm->closing = true;
+    realm->stopping = true;
     realm->close_done = done;
     realm->close_userdata = userdata;
     if (!realm->task)
@@ -463,9 +485,8 @@ static void journal_begin(void *userdata)
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
     realm->view_damaged = false;
-    realm->progress_done = 0;
-    realm->progress_total = 0;
-    realm->progress_began = uv_hrtime();
+    if (!task->open_run)
+        progress_begin(realm);
     r = journal_open(&options, on_log_open, task);
     if (r == 0)
         return;
@@ -561,6 +582,7 @@ int realm_open_by(struct realm *realm, realm_open_run run, void *work, enum slot
         r = task_new(realm, done, userdata, &task, failure);
     if (r != 0)
         return r;
+    progress_begin(realm);
     task->open_run = run;
     task->work = work;
     task->slot = slot;
@@ -581,10 +603,22 @@ static void run_between(void *userdata)
         failure_from_errno(&task->refused, r, "the state folder");
 }
 
+/* Building the view of what was read goes on where that ended. */
+static void on_between(void *userdata)
+{
+    struct realm_task *task = userdata;
+    struct realm *realm = task->realm;
+
+    realm->progress_before = atomic_load(&realm->reading.done);
+    realm->progress_total = atomic_load(&realm->reading.total) - realm->progress_before;
+    realm_reading_end(realm);
+    journal_begin(task);
+}
+
 static void on_closed_between(void *userdata)
 {
     struct realm_task *task = userdata;
-    int r = work_submit(task->realm->options.work, WORK_KDF, run_between, journal_begin, task);
+    int r = work_submit(task->realm->options.work, WORK_KDF, run_between, on_between, task);
 
     if (r == 0)
         return;
@@ -605,6 +639,7 @@ int realm_reopen_after(struct realm *realm, realm_open_run run, void *work, real
     task->open_run = run;
     task->work = work;
     realm->task = task;
+    progress_begin(realm);
     set_state(realm, REALM_REBUILDING);
     log_close(STEAL(realm->log), on_closed_between, task);
     return 0;
@@ -800,6 +835,7 @@ static void on_sealed(void *userdata)
     /* What the log said of the view in its last turns: without the keys it cannot be built again now, and
      * the next opening does it. */
     task->realm->view_damaged = false;
+    task->realm->stopping = task->realm->closing;
     drop_keys(task->realm);
     task_end(task, &failure);
 }
@@ -827,6 +863,7 @@ int realm_seal(struct realm *realm, realm_done done, void *userdata, struct fail
     if (r != 0)
         return r;
     realm->task = task;
+    realm->stopping = true;
     set_state(realm, REALM_SEALED);
     log_close(STEAL(realm->log), on_log_closed, task);
     return 0;

@@ -55,7 +55,8 @@ int realm_check_readable(const struct realm *realm, struct failure *failure) MUS
 const struct keyring *realm_keyring(const struct realm *realm);
 struct log *realm_log(const struct realm *realm);
 const char *realm_slot_used(const struct realm *realm); /* "" unless open */
-/* Rebuilding: journal bytes done and in all, microseconds left. */
+/* Of what takes long: the journal that is rebuilt or read, an export, an import. Bytes done and in all, 0 and 0: nothing
+ * does. Microseconds left, while nobody is served; else 0. */
 void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret_total,
                     uint64_t *ret_left_usec);
 

@@ -5,6 +5,7 @@
 #define DOMAIN_REALM_INTERNAL_H
 
 #include "dbus-service/domain/realm.h"
+#include "dbus-service/store/journal.h"
 
 #include <stdatomic.h>
 
@@ -20,7 +21,9 @@ struct realm {
     struct log *log;
     enum slot_kind slot_used;
     bool storage_failed; /* the log has said so, maybe before it was handed over */
-    uint64_t progress_done;
+    struct log_progress reading; /* of the worker that reads a journal or an export as a whole */
+    uint64_t progress_before;    /* its, when an import goes over into rebuilding */
+    uint64_t progress_done;      /* rebuilding */
     uint64_t progress_total;
     uint64_t progress_began; /* uv_hrtime() */
     struct realm_task *task; /* generate, unseal or seal under way: one at a time */
@@ -35,6 +38,7 @@ struct realm {
     bool view_damaged; /* the log is to be opened anew */
     bool told_late; /* of a view that could not be built again */
     atomic_bool closing;
+    atomic_bool stopping; /* sealing or closing: whoever reads with the keys gives up */
     void (*close_done)(void *userdata);
     void *close_userdata;
 };
@@ -66,6 +70,9 @@ void realm_jobs_wait(struct realm *realm, void (*idle)(void *userdata), void *us
 
 /* An append ended. */
 void realm_settled(struct realm *realm);
+
+/* What the worker has read is no longer to be told of. */
+void realm_reading_end(struct realm *realm);
 
 /* The newest record of a key without opening it: revision 0 = absent. Unauthenticated: good for
  * existence and for tombstones. */

@@ -157,13 +157,7 @@ static int note_generations(struct restore *restore, const struct keyring *keyri
 
 /* ---- The records ---- */
 
-struct examination {
-    struct restore *restore;
-    const struct keyring *keyring; /* as it would be afterwards */
-    bool all;
-};
-
-static int examine(void *userdata, const struct log_walk_record *record)
+int restore_examine_record(void *userdata, const struct log_walk_record *record)
 {
     struct examination *examination = userdata;
     CLEANUP_SECRET struct secret *value = NULL;
@@ -171,10 +165,10 @@ static int examine(void *userdata, const struct log_walk_record *record)
     struct record_header header = {.generation = 0};
     int r = record_header_parse(record->record, record->size, &header);
 
-    entry = generation_at(examination->restore, r < 0 ? 0 : header.generation);
+    entry = generation_at(examination->into, r < 0 ? 0 : header.generation);
     if (!entry)
         return -ENOMEM;
-    examination->restore->records++;
+    examination->into->records++;
     entry->by_class[record->key->class]++;
     if (!examination->all && entry->records++ >= SAMPLE_FIRST &&
         entry->records % SAMPLE_EVERY != 0 &&
@@ -184,10 +178,10 @@ static int examine(void *userdata, const struct log_walk_record *record)
     if (r < 0)
         return r;
     entry->sampled++;
-    examination->restore->sampled++;
+    examination->into->sampled++;
     if (r != RECORD_OPENED && r != RECORD_IS_TOMBSTONE) {
         entry->unreadable++;
-        examination->restore->unreadable++;
+        examination->into->unreadable++;
     }
     return 0;
 }
@@ -220,7 +214,7 @@ static int check_anchor(struct restore *restore, const struct log_hash *hash,
         journal ? "is newer than the journal, or of another one" : "is there, but no journal");
 }
 
-int restore_examine(struct restore *into, const struct realm *realm, int fd,
+int restore_examine(struct restore *into, struct realm *realm, int fd,
                     struct keyring *keyring, bool all, struct log_file_report *ret_report,
                     struct failure *failure)
 {
@@ -229,14 +223,18 @@ int restore_examine(struct restore *into, const struct realm *realm, int fd,
         .fd = fd,
         .realm = keyring_realm(keyring),
         .hash = {.hash = log_hash, .userdata = keyring},
-        .stopping = &realm->closing,
-        .each = examine,
+        .stopping = &realm->stopping,
+        .progress = &realm->reading,
+        .each = restore_examine_record,
         .userdata = &examination,
     };
     enum log_outcome outcome = log_check(&options, ret_report);
 
+    realm_reading_end(realm);
     if (outcome == LOG_DONE)
         return 0;
+    if (outcome == LOG_CANCELED)
+        return failure_set(failure, ERROR_SEALED, NULL);
     return ret_report->other_realm ? failure_set(failure, ERROR_OTHER_REALM, NULL)
                                    : realm_failure_log(failure, outcome, ret_report->text);
 }
@@ -245,7 +243,7 @@ int restore_examine(struct restore *into, const struct realm *realm, int fd,
 static int examine_journal(struct restore *restore, struct keyring *keyring,
                            struct failure *failure)
 {
-    const struct realm *realm = restore->realm;
+    struct realm *realm = restore->realm;
     CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal",
                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct log_hash hash = {.hash = log_hash, .userdata = keyring};

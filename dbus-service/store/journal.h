@@ -55,6 +55,11 @@ struct log_file_report {
     char text[192];       /* why not: file and place; empty on LOG_DONE */
 };
 
+/* How far it has come; written on its thread, read on any. What is read three times counts three times. */
+struct log_progress {
+    atomic_uint_least64_t done, total; /* bytes; added to what stands there */
+};
+
 /* Reads the journal, or an export, from the beginning to the end without changing anything and
  * hands each record that is the newest of its key to `each`, in no order, on this thread. LOG_DONE;
  * LOG_DAMAGED (also: not made with this key, or another realm's), LOG_NEWER, LOG_FAILED, all with a
@@ -65,6 +70,7 @@ struct log_check_options {
     const uint8_t *realm; /* 16 bytes */
     struct log_hash hash;
     const atomic_bool *stopping; /* NULL legal */
+    struct log_progress *progress; /* NULL legal */
     size_t notes; /* keys kept in memory at a time, 16 bytes each; at least 64, 0 = 32 MiB */
     log_walk_each each;
     void *userdata;
@@ -85,7 +91,13 @@ struct log_import_options {
     const uint8_t *realm;
     struct log_hash hash;
     bool accept_rollback;
-    const atomic_bool *stopping;
+    const atomic_bool *stopping;   /* both may be NULL */
+    struct log_progress *progress;
+    /* Each record, as for log_check(), and then that all were seen: not 0, and it is LOG_CANCELED. Nothing was
+     * touched before. NULL legal. */
+    log_walk_each each;
+    int (*verified)(void *userdata);
+    void *userdata;
 };
 enum log_outcome log_import(const struct log_import_options *options,
                             struct log_file_report *ret_report) MUST_CHECK;

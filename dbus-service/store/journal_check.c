@@ -86,6 +86,20 @@ static int hand_out(void *userdata, const struct frame_change *change)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+static void expect_three_passes(const struct check *check)
+{
+    if (check->options->progress)
+        atomic_fetch_add(&check->options->progress->total, 3 * check->scan.size);
+}
+
+/* It is known how many parts there are, and that a journal's file goes on with zeros. */
+static void expect_parts(const struct check *check)
+{
+    if (check->options->progress)
+        atomic_fetch_add(&check->options->progress->total,
+                         (2 * check->parts + 1) * check->limit - 3 * check->scan.size);
+}
+
 /* 0; -ECANCELED; -errno: of the file, or what `each` returned. */
 static int read_all(struct check *check, frame_each each, bool *ret_in_each)
 {
@@ -97,8 +111,11 @@ static int read_all(struct check *check, frame_each each, bool *ret_in_each)
     r = scan_init(&check->scan, check->options->fd, &check->options->hash);
     if (r < 0)
         return r;
+    check->scan.progress = check->options->progress;
     if (check->limit)
         scan_set_size(&check->scan, check->limit);
+    else
+        expect_three_passes(check);
     for (;;) {
         if (check->options->stopping && atomic_load(check->options->stopping))
             return -ECANCELED;
@@ -217,6 +234,8 @@ enum log_outcome log_check(const struct log_check_options *options,
     outcome = read_first(&check);
     check.notes_count = options->notes ? options->notes : NOTES_DEFAULT;
     check.parts = check.changes / (check.notes_count / 2) + 1; /* a table half full is fast, and safe */
+    if (outcome == LOG_DONE)
+        expect_parts(&check);
     check.notes = calloc(check.notes_count, sizeof(*check.notes));
     if (outcome == LOG_DONE && !check.notes)
         outcome = refuse(&check, LOG_FAILED, "%s", strerrordesc_np(ENOMEM));

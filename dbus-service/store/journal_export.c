@@ -19,6 +19,7 @@
 struct copy {
     struct scan scan; /* over what is copied */
     const atomic_bool *canceled;
+    struct log_progress *progress;
     int fd; /* written to */
     uint64_t offset;
     uint8_t base_previous[LOG_CHAIN_SIZE];
@@ -82,6 +83,7 @@ static int copy_frame(struct copy *copy, struct frame frame)
 static int copy_frames(struct copy *copy, uint64_t limit)
 {
     scan_set_size(&copy->scan, limit);
+    copy->scan.progress = copy->progress;
     while (copy->scan.offset < limit) {
         struct frame frame;
         int r;
@@ -108,6 +110,7 @@ static int copy_verify(const struct copy *copy, bool export)
 
     (void)posix_fadvise(copy->fd, 0, 0, POSIX_FADV_DONTNEED);
     r = scan_init(&scan, copy->fd, copy->scan.hash);
+    scan.progress = copy->progress;
     while (r >= 0) {
         if (copy->canceled && atomic_load(copy->canceled))
             r = -ECANCELED;
@@ -183,7 +186,8 @@ static int export_write(struct export *export, struct copy *copy)
 
 void export_run(struct export *export)
 {
-    struct copy copy = { .fd = export->fd, .canceled = &export->canceled };
+    struct copy copy = { .fd = export->fd, .canceled = &export->canceled,
+                         .progress = &export->progress };
     int r = export_check_file(export);
 
     if (r < 0) {
@@ -257,11 +261,17 @@ static enum log_outcome import_lock(struct import *import)
     return LOG_DONE;
 }
 
-static int import_count(void *userdata, const struct log_walk_record *record)
+static int import_see(void *userdata, const struct log_walk_record *record)
 {
-    (void)userdata;
-    (void)record;
-    return 0;
+    const struct log_import_options *options = ((const struct import *)userdata)->options;
+
+    return options->each ? options->each(options->userdata, record) : 0;
+}
+
+static void expect_copy(const struct import *import)
+{
+    if (import->options->progress)
+        atomic_fetch_add(&import->options->progress->total, 2 * import->copy.scan.size);
 }
 
 /* The whole of it, before anything is touched. */
@@ -270,18 +280,23 @@ static enum log_outcome import_verify(struct import *import)
     const struct log_import_options *options = import->options;
     const struct log_check_options check = {
         .fd = options->fd, .realm = options->realm, .hash = options->hash,
-        .stopping = options->stopping, .each = import_count,
+        .stopping = options->stopping, .progress = options->progress, .each = import_see,
+        .userdata = import,
     };
-    enum log_outcome outcome = log_check(&check, import->report);
-    int r;
+    enum log_outcome outcome;
+    int r = scan_init(&import->copy.scan, options->fd, &options->hash);
 
+    if (r == 0)
+        expect_copy(import);
+    outcome = log_check(&check, import->report);
     if (outcome != LOG_DONE)
         return outcome;
-    r = scan_init(&import->copy.scan, options->fd, &options->hash);
     if (r < 0)
         return fail(import, "export: cannot read", r);
     if (!import->copy.scan.header.export)
         return refuse(import, LOG_DAMAGED, "export: it is a journal, not an export");
+    if (options->verified && options->verified(options->userdata) != 0)
+        return refuse(import, LOG_CANCELED, "the export was not accepted");
     return LOG_DONE;
 }
 
@@ -356,6 +371,7 @@ static enum log_outcome import_write(struct import *import)
     options->hash.random(options->hash.userdata, header.id, sizeof(header.id));
     options->hash.random(options->hash.userdata, header.base_chain, sizeof(header.base_chain));
     copy->canceled = options->stopping;
+    copy->progress = options->progress;
     r = journal_file_new(options->folder_fd, &options->hash, &header, &copy->fd);
     if (r == 0)
         r = copy_header(copy, &header);

@@ -16,6 +16,7 @@ struct export {
     uint64_t limit;       /* a commit's end, */
     struct log_head head; /* of this head */
     int fd;               /* owned */
+    struct log_progress progress;
     atomic_bool canceled;
     enum log_outcome outcome;
     char text[128];

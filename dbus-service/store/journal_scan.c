@@ -244,6 +244,8 @@ int scan_next(struct scan *scan, struct frame *ret_frame)
         memcpy(scan->base_previous, frame.chain, sizeof(scan->base_previous));
     }
     scan->offset += FRAME_OVERHEAD + frame.body_size;
+    if (scan->progress)
+        atomic_fetch_add(&scan->progress->done, FRAME_OVERHEAD + frame.body_size);
     *ret_frame = frame;
     return 1;
 }

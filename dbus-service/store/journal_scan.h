@@ -11,6 +11,7 @@
 struct scan {
     int fd; /* borrowed */
     const struct log_hash *hash;
+    struct log_progress *progress; /* of whoever reads; NULL legal */
     uint64_t size;   /* where reading ends */
     uint64_t offset; /* of the next frame */
     struct journal_header header;

@@ -132,6 +132,7 @@ static void export_begin(struct log *log)
     export->hash = &log->options.hash;
     export->limit = file.offset;
     export->head = file.head;
+    atomic_store(&export->progress.total, 2 * export->limit);
     export->source_fd = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
     r = export->source_fd < 0 ? -errno : task_start(&log->export_task, log, export_task_run);
     if (r == 0)
@@ -385,6 +386,21 @@ int log_export(struct log *log, int fd, log_work_done done, void *userdata)
         return 0;
     log->export = (struct work_order){ 0 };
     return -errno;
+}
+
+void log_export_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total)
+{
+    const struct work_order *order = &log->export;
+    const struct export *export = &log->export_job;
+    bool compacting = order_waits(order) && is_compacting(log);
+    uint64_t compacted = order->prepared ? export->limit : 0; /* as many bytes again */
+
+    *ret_done = order->begun ? atomic_load(&export->progress.done) + compacted : 0;
+    *ret_total = order->begun ? atomic_load(&export->progress.total) + compacted : 0;
+    if (!compacting)
+        return;
+    *ret_done = atomic_load(&log->background->done);
+    *ret_total = 3 * log->background->limit;
 }
 
 void log_export_cancel(struct log *log)

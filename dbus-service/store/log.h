@@ -182,6 +182,8 @@ int log_compact(struct log *log, log_work_done done, void *userdata) MUST_CHECK;
  * verified before LOG_DONE. The log goes on meanwhile. The descriptor is duplicated. On any other
  * outcome the file holds nothing. Same results as log_walk(). */
 int log_export(struct log *log, int fd, log_work_done done, void *userdata) MUST_CHECK;
+/* Bytes read and written, and in all, of the compaction before and of the export; 0 and 0: there is none. */
+void log_export_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total);
 void log_export_cancel(struct log *log);
 
 /* Stops taking appends, completes the waiting ones, records the head in the anchor, closes the view

@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from test_cli import Terminal, cli, read_json
+from test_export import slowed
 
 pytestmark = pytest.mark.service
 
@@ -212,6 +213,11 @@ def test_verify_and_restore(world):
     (row,) = report['generations']
     assert (row['generation'], row['state'], row['unreadable']) == (1, 'matches', 0)
     assert row['fingerprint'] == read_json(world, 'status')['fingerprint']
+    cli(world, 'app', 'create', 'erp')
+    with slowed(world, 500):  # so that there is something to wait for
+        terminal = Terminal(world, ['secret', 'backup', 'verify', world.backup, '--passphrase-file', PASSPHRASE], 'root')
+        terminal.expect('reading  [##')
+    assert terminal.finish() == 0
     before = world.run('sha256sum /var/lib/mastersecret/keyring').stdout
     restore = ('secret', 'restore', world.backup, '--passphrase-file', PASSPHRASE)
     said = cli(world, *restore, '--dry-run').stdout

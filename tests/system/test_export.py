@@ -1,9 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The records as a file: exported while serving, imported into an empty service; and the service's look at itself."""
+import contextlib
+import subprocess
+
 import pytest
 
 import bus_client
+from conftest import wait_until
 from test_restore import RESTORE, furnish, lookups, manager, wipe
 
 pytestmark = pytest.mark.service
@@ -15,6 +19,33 @@ def export(path='/root/export', mode=0o600, flags=os.O_RDWR | os.O_CREAT):
 def import_(path='/root/export'):
     got = told(lambda: door.call(ROOT, 'Manager', 'Import', 'a{sh}', named({'file': os.open(path, os.O_RDONLY)}), timeout=60))
     return int(got) if isinstance(got, int) else got[0]
+def watched(do):
+    """What it gave, and whether Progress went from nothing to all of it meanwhile, and only forwards."""
+    import threading
+    other, points, ended = Door(), [], threading.Event()
+    def watch():
+        while not ended.wait(0.02):
+            points.append([int(one) for one in other.manager('Progress')[:2]])
+    thread = threading.Thread(target=watch)
+    thread.start()
+    got = do()
+    ended.set()
+    thread.join()
+    points = [point for at, point in enumerate(points) if points[at - 1:at] != [point]]
+    shares = [done / total for done, total in points if total]
+    points.append([int(one) for one in other.manager('Progress')])
+    fine = shares == sorted(shares) and any(0 < share < 1 for share in shares) and max(shares) <= 1
+    return [got, fine and points[-1] == [0, 0, 0] or points]
+def sealed_while_it_reads():
+    import threading
+    got, other = [], Door()
+    thread = threading.Thread(target=lambda: got.append(other.attempt(ROOT, 'Secret', 'Check', 'b', True, timeout=60)))
+    thread.start()
+    while thread.is_alive() and not door.manager('Progress')[1]:
+        time.sleep(0.01)
+    sealed = seal(door)
+    thread.join()
+    return [sealed, *got, door.state(), unseal(door)]
 def check(deep=False):
     return [[str(part) for part in one] for one in door.call(ROOT, 'Secret', 'Check', 'b', dbus.Boolean(deep), timeout=60)]
 '''
@@ -24,10 +55,29 @@ def ask(world, code, user='root', timeout=120):
     return bus_client.run(world, EXPORT + code, user, timeout)
 
 
+@contextlib.contextmanager
+def slowed(world, milliseconds):
+    """Each time that the service reads from the journal or an export takes as long."""
+    pid = world.service_pid()
+    strace = subprocess.Popen(world.command(
+        ['strace', '-f', '-qq', '-o', '/dev/null', '-p', str(pid), '-e', 'trace=pread64',
+         '-e', f'inject=pread64:delay_enter={milliseconds}ms']))
+    wait_until(lambda: 'TracerPid:\t0' not in world.read(f'/proc/{pid}/status'), 'strace to attach')
+    try:
+        yield
+    finally:
+        world.run('kill $(pidof strace)')
+        strace.wait()
+
+
 def test_export_and_import(world):
-    """Whole, at one revision; taken by an empty service with the same keys only, and only if all of it opens."""
+    """Whole, at one revision; taken by an empty service with the same keys only, and only if all of it opens. Each that takes
+    long tells how far it is."""
     furnish(world)
-    revision, records = ask(world, 'answer(export())')
+    with slowed(world, 60):
+        ((revision, records), told), *others = ask(world, '''
+answer([watched(export), watched(lambda: restore(True)['unreadable']), sealed_while_it_reads()])''')
+    assert told is True and others == [[0, True], ['ok', 'Sealed', 'sealed', 'ok']], (told, others)
     assert manager(world, 'Revision') == f't {revision}' and records >= 3
     assert ask(world, '''
 open('/root/full', 'w').write('x')
@@ -45,7 +95,9 @@ open('/root/nothing', 'wb').write(b'')
 answer([import_('/root/cut'), import_('/root/changed'), import_('/root/nothing'), import_('/dev/null'), door.state(),
         int(door.manager('Applications'))])
 ''') == ['Damaged', 'Damaged', 'Damaged', 'BadDescriptor', 'ready', 0]
-    assert ask(world, 'answer([import_(), door.state(), import_(), int(door.manager("Mappings"))])') == [records, 'ready', 'NotEmpty', 2]
+    with slowed(world, 60):
+        assert ask(world, 'answer(watched(import_))') == [records, True]
+    assert ask(world, 'answer([door.state(), import_(), int(door.manager("Mappings"))])') == ['ready', 'NotEmpty', 2]
     assert lookups(world) == ['first', 'second']
     assert ask(world, 'answer(set_mapping(door, "user:alice", "A", b"later"))') == 'ok'
     world.restart_service()

@@ -4,6 +4,8 @@
  * is not open. */
 #include "tests/unit/store_fixture.h"
 
+#include "dbus-service/store/journal_frame.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -634,15 +636,18 @@ static struct end export_run(struct store *store, int fd)
     return end;
 }
 
+static struct log_progress progress;
+
 static enum log_outcome check_run(struct store *store, int fd, size_t notes, struct seen *seen,
                                   struct log_file_report *report)
 {
     const struct log_check_options options = {
         .fd = fd, .realm = store->options.realm, .hash = store->options.hash, .notes = notes,
-        .each = on_seen, .userdata = seen,
+        .each = on_seen, .userdata = seen, .progress = &progress,
     };
 
     seen_init(seen);
+    progress = (struct log_progress){ 0 };
     return log_check(&options, report);
 }
 
@@ -652,8 +657,10 @@ static enum log_outcome import_run(struct store *store, int fd, bool accept,
     const struct log_import_options options = {
         .folder_fd = store->folder_fd, .fd = fd, .anchor_path = store->options.anchor_path,
         .realm = store->options.realm, .hash = store->options.hash, .accept_rollback = accept,
+        .progress = &progress,
     };
 
+    progress = (struct log_progress){ 0 };
     return log_import(&options, report);
 }
 
@@ -677,6 +684,8 @@ static void test_export_and_import(void **state)
     store_setup(&other);
     assert_int_equal(import_run(&other, fd, false, &report), LOG_DONE);
     assert_int_equal(report.records, MIXED_RECORDS - 1);
+    assert_int_equal(progress.total % 5, 0); /* three times verified, written and read */
+    assert_in_range(progress.done, progress.total / 5 * 5 - 5 * 256, progress.total);
     assert_int_equal(store_open(&other), LOG_DONE);
     log_head(other.log, &imported);
     assert_memory_equal(&imported, &report.head, sizeof(imported));
@@ -810,6 +819,10 @@ static void test_check_in_parts(void **state)
         assert_int_equal(seen.generations[3], 150);
         assert_int_equal(seen.versions, MIXED_VERSIONS + 150);
         assert_int_equal(report.torn_offset, 0);
+        /* read once, and twice for each part; headers do not count */
+        assert_true(progress.total > progress.done);
+        assert_int_equal((progress.total - progress.done) % JOURNAL_HEADER_SIZE, 0);
+        assert_true((progress.total - progress.done) / JOURNAL_HEADER_SIZE >= (notes == 64 ? 13 : 3));
     }
     close(fd);
 }
