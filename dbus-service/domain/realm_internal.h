@@ -95,9 +95,10 @@ int realm_reservation_value(const struct record_key *holder, struct secret **ret
 bool realm_reservation_held_by(const struct secret *value, const struct record_key *holder);
 
 /* For the rotation alone: records that were sealed by a worker, each in the place of what stands at its
- * condition's revision. As realm_write_commit(); everything is borrowed until it returns. */
+ * condition's revision; those that were changed since are left out, and said to be. As realm_write_commit();
+ * everything is borrowed until it returns. */
 int realm_append_sealed(struct realm *realm, const struct log_change *changes,
-                        const struct log_condition *conditions, size_t count,
+                        const struct log_condition *conditions, size_t count, bool *ret_left_out,
                         realm_write_done done, void *userdata, struct failure *failure) MUST_CHECK;
 
 uint64_t realm_now_usec(void); /* CLOCK_REALTIME */

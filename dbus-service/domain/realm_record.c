@@ -388,7 +388,7 @@ int realm_write_commit(struct realm_write *write, realm_write_done done, void *u
 }
 
 int realm_append_sealed(struct realm *realm, const struct log_change *changes,
-                        const struct log_condition *conditions, size_t count,
+                        const struct log_condition *conditions, size_t count, bool *ret_left_out,
                         realm_write_done done, void *userdata, struct failure *failure)
 {
     struct log_append request = {
@@ -396,6 +396,8 @@ int realm_append_sealed(struct realm *realm, const struct log_change *changes,
         .changes_count = count,
         .conditions = conditions,
         .conditions_count = count,
+        .leave_out_changed = true,
+        .ret_left_out = ret_left_out,
     };
     int r = check_writable(realm, failure);
 

@@ -106,7 +106,7 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
 /* The number that the next new generation has; 0 unless open. */
 uint32_t rotation_next_generation(const struct rotation *rotation);
 
-/* Records that do not open, of the last pass: the first ones by name. NULL behind the last. */
+/* Records that do not open, of the last proof: the first ones by name. NULL behind the last. */
 #define ROTATION_UNREADABLE_MAX 100
 #define ROTATION_LINE_MAX 800
 const char *rotation_unreadable(const struct rotation *rotation, size_t index,

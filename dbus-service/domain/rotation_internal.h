@@ -15,7 +15,7 @@ struct rotation {
     enum rotation_phase phase;
     bool busy;            /* a job, a pass or a compaction is under way */
     struct rotation_pass *pass;
-    bool rewritten;       /* a whole pass found nothing left to seal anew */
+    bool rewritten;       /* a whole pass sealed all anew that opens */
     bool proven;          /* and another one that everything opens */
     bool gave_up;         /* what is left does not open */
     uint64_t appends;     /* so many must have ended before none is under an older generation */
@@ -28,7 +28,7 @@ struct rotation {
     uint32_t next_rate;   /* of a rotation that has not begun */
     uint32_t next_uid;
     struct failure error; /* what holds it up */
-    struct unreadable_list unreadable; /* of the last pass */
+    struct unreadable_list unreadable; /* of the last proof */
 };
 
 /* NULL unless open. */

@@ -14,21 +14,13 @@ enum {
     BEHIND_NS = 50 * 1000 * 1000, /* what a throttled pass may catch up */
 };
 
-struct batch;
-
-struct part {
-    struct batch *batch;
-    size_t index; /* of its only record; the whole batch's part is `whole` */
-};
-
 struct batch {
     struct rotation_pass *pass;
     struct log_change changes[LOG_CHANGES_MAX]; /* `record` of each is ours */
     struct log_condition conditions[LOG_CHANGES_MAX];
-    struct part parts[LOG_CHANGES_MAX];
+    bool left_out[LOG_CHANGES_MAX];
     size_t count;
     size_t bytes;
-    size_t under_way; /* appends */
     struct batch *next;
 };
 
@@ -40,10 +32,11 @@ struct rotation_pass {
     bool has_async;
     atomic_bool canceled;
     atomic_uint rate;
-    atomic_uint_fast64_t records;
+    atomic_uint_fast64_t records; /* sealed anew or proven */
+    atomic_uint_fast64_t passed;  /* had been changed meanwhile: they do not count against the rate */
     uint64_t due;           /* of the thread: when the next record may come, uv_hrtime() */
     struct batch *filling;  /* of the thread, and of the loop when the walk has ended */
-    struct pass_result result; /* of the thread until then, but for failure and rewritten */
+    struct pass_result result; /* of the thread until then, but for failure */
     bool walk_ended;
     bool told;
     size_t under_way;       /* batches on the loop */
@@ -110,9 +103,10 @@ static void keep_pace(struct rotation_pass *pass, size_t size)
 
     if (rate == 0)
         return;
+    pass->due += (1 + size / COST_BYTES) * UINT64_C(1000000000) / rate;
+    pass->due -= atomic_exchange(&pass->passed, 0) * UINT64_C(1000000000) / rate;
     if (pass->due + BEHIND_NS < now)
         pass->due = now - BEHIND_NS;
-    pass->due += (1 + size / COST_BYTES) * UINT64_C(1000000000) / rate;
     uv_mutex_lock(&pass->mutex);
     while (!atomic_load(&pass->canceled) && atomic_load(&pass->rate) == rate &&
            (now = uv_hrtime()) < pass->due)
@@ -153,7 +147,27 @@ static int seal_anew(struct rotation_pass *pass, const struct log_walk_record *r
     return 0;
 }
 
-static int each(void *userdata, const struct log_walk_record *record)
+/* Also of what was superseded: that is found out when it is appended. And what does not open is passed
+ * over: it is for the proof to say whether it is still the newest of its key. */
+static int rewrite(void *userdata, const struct log_walk_record *record)
+{
+    struct rotation_pass *pass = userdata;
+    CLEANUP_SECRET struct secret *value = NULL;
+    struct record_header header;
+    int r;
+
+    if (atomic_load(&pass->canceled))
+        return -ECANCELED;
+    r = record_open(pass->keyring, record->key, record->record, record->size, &header, &value);
+    if (r == RECORD_OPENED || r == RECORD_IS_TOMBSTONE)
+        r = seal_anew(pass, record, &header, value);
+    if (r < 0)
+        return r;
+    keep_pace(pass, record->size);
+    return 0;
+}
+
+static int prove(void *userdata, const struct log_walk_record *record)
 {
     struct rotation_pass *pass = userdata;
     CLEANUP_SECRET struct secret *value = NULL;
@@ -167,18 +181,11 @@ static int each(void *userdata, const struct log_walk_record *record)
         return r;
     if (record->key->class <= RECORD_CLASS_MAX)
         pass->result.by_class[record->key->class]++;
-    if (r != RECORD_OPENED && r != RECORD_IS_TOMBSTONE) {
+    if (r == RECORD_OPENED || r == RECORD_IS_TOMBSTONE)
+        pass->result.older += header.generation != pass->active;
+    else
         note_unreadable(pass, record->key, r);
-        return 0;
-    }
-    pass->result.records++;
-    pass->result.older += header.generation != pass->active;
     atomic_fetch_add(&pass->records, 1);
-    if (pass->options.kind == PASS_REWRITE && header.generation != pass->active) {
-        r = seal_anew(pass, record, &header, value);
-        if (r < 0)
-            return r;
-    }
     keep_pace(pass, record->size);
     return 0;
 }
@@ -245,68 +252,36 @@ static void stored(struct rotation_pass *pass, const struct log_change *change, 
 {
     if (change->key.class == RECORD_APPLICATION)
         application_set_rewritten(pass->options.applications, change->key.name, revision);
-    pass->result.rewritten++;
 }
 
-static void append_ended(struct batch *batch)
+/* What was changed meanwhile is of the new generation already. */
+static void batch_ended(struct batch *batch, size_t count)
 {
     struct rotation_pass *pass = batch->pass;
 
-    if (--batch->under_way > 0)
-        return;
+    atomic_fetch_add(&pass->records, count);
+    atomic_fetch_add(&pass->passed, batch->count - count);
     batch_release(batch);
-    tell_end(pass);
-}
-
-/* One that was changed meanwhile is of the new generation already. */
-static void on_one(void *userdata, const struct failure *failure, uint64_t revision)
-{
-    struct part *part = userdata;
-    struct rotation_pass *pass = part->batch->pass;
-
-    if (failure->code == ERROR_NONE) {
-        stored(pass, &part->batch->changes[part->index], revision);
-        pass->options.rewritten(pass->options.userdata, 1);
-    } else if (failure->code != ERROR_CONFLICT) {
-        pass_fail(pass, 0, failure);
-    }
-    append_ended(part->batch);
-}
-
-/* Each by itself, so that those that were not changed lose nothing. */
-static void append_one_by_one(struct batch *batch)
-{
-    struct rotation_pass *pass = batch->pass;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        struct failure failure = {.code = ERROR_NONE};
-        int r;
-
-        batch->parts[i] = (struct part){batch, i};
-        r = realm_append_sealed(pass->options.realm, &batch->changes[i], &batch->conditions[i], 1,
-                                on_one, &batch->parts[i], &failure);
-        if (r == 0)
-            batch->under_way++;
-        else if (r != ERROR_CONFLICT)
-            pass_fail(pass, r, &failure);
-    }
+    if (count > 0)
+        pass->options.rewritten(pass->options.userdata, count);
 }
 
 static void on_batch(void *userdata, const struct failure *failure, uint64_t revision)
 {
     struct batch *batch = userdata;
     struct rotation_pass *pass = batch->pass;
+    size_t count = 0;
 
-    if (failure->code == ERROR_CONFLICT) {
-        append_one_by_one(batch);
-    } else if (failure->code != ERROR_NONE) {
+    if (failure->code != ERROR_NONE && failure->code != ERROR_CONFLICT)
         pass_fail(pass, 0, failure);
-    } else {
-        for (size_t i = 0; i < batch->count; i++)
-            stored(pass, &batch->changes[i], revision);
-        pass->options.rewritten(pass->options.userdata, batch->count);
+    for (size_t i = 0; failure->code == ERROR_NONE && i < batch->count; i++) {
+        if (batch->left_out[i])
+            continue;
+        stored(pass, &batch->changes[i], revision);
+        count++;
     }
-    append_ended(batch);
+    batch_ended(batch, count);
+    tell_end(pass);
 }
 
 static void append(struct batch *batch)
@@ -316,16 +291,13 @@ static void append(struct batch *batch)
     int r;
 
     pass->under_way++;
-    batch->under_way = 1;
     r = realm_append_sealed(pass->options.realm, batch->changes, batch->conditions, batch->count,
-                            on_batch, batch, &failure);
+                            batch->left_out, on_batch, batch, &failure);
     if (r == 0)
         return;
-    if (r == ERROR_CONFLICT)
-        append_one_by_one(batch);
-    else
+    if (r != ERROR_CONFLICT)
         pass_fail(pass, r, &failure);
-    append_ended(batch);
+    batch_ended(batch, 0);
 }
 
 static void on_async(uv_async_t *async)
@@ -422,7 +394,8 @@ int pass_begin(const struct pass_options *options, struct rotation_pass **ret_pa
                struct failure *failure)
 {
     CLEANUP(pass_cleanup) struct rotation_pass *pass = NULL;
-    struct log_walk_options walk = {.each = each, .done = on_walked};
+    bool rewrites = options->kind == PASS_REWRITE;
+    struct log_walk_options walk = {.each = rewrites ? rewrite : prove, .done = on_walked};
     int r = realm_check_readable(options->realm, failure);
 
     if (r != 0)
@@ -433,7 +406,8 @@ int pass_begin(const struct pass_options *options, struct rotation_pass **ret_pa
     pass->keyring = keyring_ref(options->realm->keyring);
     pass->active = keyring_active_generation(pass->keyring);
     pass->due = uv_hrtime();
-    walk.keep_generation = options->kind == PASS_REWRITE ? pass->active : 0;
+    walk.keep_generation = rewrites ? pass->active : 0;
+    walk.unasked = rewrites;
     walk.low_priority = options->rate != 0;
     walk.userdata = pass;
     r = log_walk(realm_log(options->realm), &walk);

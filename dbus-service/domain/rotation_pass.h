@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* One pass of the rotation over all records. A thread reads the journal, opens and seals; the loop takes
  * what it made in batches and appends it. Each record stands in for the one that was read, unless
- * that was changed meanwhile: then it is of the new generation already. */
+ * that was changed since: then it is left out, and whatever took its place is of the new generation
+ * already or is met further on. */
 #ifndef DOMAIN_ROTATION_PASS_H
 #define DOMAIN_ROTATION_PASS_H
 
@@ -26,15 +27,14 @@ struct unreadable_list {
 };
 
 enum pass_kind {
-    PASS_REWRITE, /* seals the records of older generations anew */
-    PASS_PROVE,   /* opens every record */
+    PASS_REWRITE, /* seals the records of older generations anew that open */
+    PASS_PROVE,   /* opens every record and counts */
 };
 
 struct pass_result {
     struct failure failure; /* ERROR_CONFLICT: the walk gave way to a compaction */
-    uint64_t records;   /* opened */
-    uint64_t older;     /* of them, not of the active generation */
-    uint64_t rewritten;
+    /* Of a proof: */
+    uint64_t older;     /* opened, and not of the active generation */
     uint64_t by_class[RECORD_CLASS_MAX + 1]; /* all that were met */
     struct unreadable_list unreadable;
 };
@@ -57,7 +57,7 @@ int pass_begin(const struct pass_options *options, struct rotation_pass **ret_pa
 /* `done` comes soon, with CONFLICT unless it was about to come anyway. */
 void pass_cancel(struct rotation_pass *pass);
 void pass_set_rate(struct rotation_pass *pass, uint32_t rate);
-/* So far. */
+/* So far: sealed anew and stored, or proven. */
 uint64_t pass_records(const struct rotation_pass *pass);
 /* After `done`. NULL is legal. */
 void pass_free(struct rotation_pass *pass);

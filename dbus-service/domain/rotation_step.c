@@ -198,18 +198,18 @@ static void pass_concluded(struct rotation *rotation, bool proof, const struct p
     struct failure failure = {.code = ERROR_NONE};
     uint64_t left = rotation_records_left(rotation);
 
-    rotation->unreadable = result->unreadable;
     if (!proof) {
-        rotation->rewritten = left <= result->unreadable.count;
-        if (!rotation->rewritten && result->older == 0)
-            failure_set(&failure, ERROR_DAMAGED,
-                        "the census counts %llu records of older generations, and none is met",
-                        (unsigned long long)left);
-    } else if (result->older > 0 || left > result->unreadable.count) {
-        rotation->rewritten = false;
-    } else if (check_counts(rotation, result, &failure) == 0) {
-        rotation->proven = true;
+        rotation->rewritten = true;
+        rotation_step_end(rotation, &failure);
+        return;
     }
+    rotation->unreadable = result->unreadable;
+    rotation->rewritten = result->older == 0 && left <= result->unreadable.count;
+    rotation->proven = rotation->rewritten && check_counts(rotation, result, &failure) == 0;
+    if (!rotation->rewritten && result->older == 0)
+        failure_set(&failure, ERROR_DAMAGED,
+                    "the census counts %llu records of older generations, and none is met",
+                    (unsigned long long)left);
     rotation_step_end(rotation, &failure);
 }
 

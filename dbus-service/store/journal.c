@@ -247,9 +247,14 @@ static int newest_state(struct log *log, const struct record_key *key,
 /* What is found out about an append before it is queued. */
 struct judgement {
     struct record_state conditions[LOG_CONDITIONS_MAX], changes[LOG_CHANGES_MAX];
-    bool left_out[LOG_CHANGES_MAX];
+    bool left_out[LOG_CHANGES_MAX]; /* of an append that leaves out what was changed */
     size_t left_out_count;
 };
+
+static bool is_left_out(const struct log_append *append, const struct judgement *judgement, size_t i)
+{
+    return append->leave_out_changed && judgement->left_out[i];
+}
 
 static bool condition_holds(const struct log_condition *condition, const struct record_state *state)
 {
@@ -263,16 +268,20 @@ static int judge_conditions(struct log *log, const struct log_append *append,
     for (size_t i = 0; i < append->conditions_count; i++) {
         const struct log_condition *condition = &append->conditions[i];
         int r = newest_state(log, &condition->key, &judgement->conditions[i]);
+        bool changed;
 
         if (r < 0)
             return r;
-        if (condition_holds(condition, &judgement->conditions[i]))
-            continue;
-        if (!append->leave_out_changed)
+        changed = !condition_holds(condition, &judgement->conditions[i]);
+        if (changed && !append->leave_out_changed)
             return LOG_CONFLICT;
-        judgement->left_out[i] = true;
-        judgement->left_out_count++;
+        if (append->leave_out_changed)
+            judgement->left_out[i] = changed;
+        judgement->left_out_count += changed;
     }
+    if (append->leave_out_changed && append->ret_left_out)
+        memcpy(append->ret_left_out, judgement->left_out,
+               append->changes_count * sizeof(*append->ret_left_out));
     return judgement->left_out_count && judgement->left_out_count == append->changes_count
                ? LOG_CONFLICT
                : 0;
@@ -310,7 +319,7 @@ static int judge_versions(struct log *log, const struct log_append *append,
         r = record_header_parse(change->record, change->size, &header);
         if (r < 0)
             return -EINVAL;
-        if (!judgement->left_out[i] && state->revision != 0 && header.version <= state->version)
+        if (!is_left_out(append, judgement, i) && state->revision != 0 && header.version <= state->version)
             return LOG_CONFLICT;
     }
     return 0;
@@ -318,10 +327,10 @@ static int judge_versions(struct log *log, const struct log_append *append,
 
 static int judge(struct log *log, const struct log_append *append, struct judgement *judgement)
 {
-    int r = judge_conditions(log, append, judgement);
+    int r;
 
-    if (append->ret_left_out)
-        *append->ret_left_out = judgement->left_out_count;
+    judgement->left_out_count = 0;
+    r = judge_conditions(log, append, judgement);
     return r == 0 ? judge_versions(log, append, judgement) : r;
 }
 
@@ -434,8 +443,6 @@ int log_append(struct log *log, const struct log_append *append, log_append_done
         r = check_form(append);
     if (r != 0)
         return r;
-    memset(judgement.left_out, 0, sizeof(judgement.left_out));
-    judgement.left_out_count = 0;
     r = judge(log, append, &judgement);
     if (r != 0)
         return r;

@@ -46,7 +46,8 @@ struct log_append {
     /* Conditions are of the changes, one each, in the same order; a change whose condition does not
      * hold is left out, and only when all are it is a conflict. */
     bool leave_out_changed;
-    size_t *ret_left_out; /* how many were, written before log_append() returns; NULL is legal */
+    bool *ret_left_out; /* of each change, whether it was; written before log_append() returns LOG_DONE
+                           or LOG_CONFLICT; NULL is legal */
 };
 
 enum log_outcome {

@@ -279,10 +279,20 @@ static void on_appended(void *userdata, enum log_outcome outcome, uint64_t revis
     result->calls++;
 }
 
+void domain_append(struct domain *domain, const struct record_key *key, const uint8_t *record,
+                   size_t size)
+{
+    const struct log_change change = {.key = *key, .record = record, .size = size};
+    struct result result = {0};
+
+    assert_int_equal(log_append(realm_log(domain->realm),
+                                &(struct log_append){.changes = &change, .changes_count = 1},
+                                on_appended, &result), LOG_DONE);
+    domain_wait(domain, &result, 1);
+}
+
 void domain_damage(struct domain *domain, const struct record_key *key)
 {
-    struct result result = {0};
-    struct log_change change = {.key = *key};
     struct record_header header;
     CLEANUP_FREE uint8_t *record = NULL;
     struct log_record stored;
@@ -294,12 +304,7 @@ void domain_damage(struct domain *domain, const struct record_key *key)
     assert_int_equal(record_header_parse(record, stored.size, &header), 0);
     header.version++;
     record_header_format(&header, record);
-    change.record = record;
-    change.size = stored.size;
-    assert_int_equal(log_append(realm_log(domain->realm),
-                                &(struct log_append){.changes = &change, .changes_count = 1},
-                                on_appended, &result), LOG_DONE);
-    domain_wait(domain, &result, 1);
+    domain_append(domain, key, record, stored.size);
 }
 
 struct account_name account_of(const char *text)

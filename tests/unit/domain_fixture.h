@@ -76,6 +76,9 @@ int domain_set(struct domain *domain, const struct application *application, con
                const char *external_user, const char *password);
 struct mapping *domain_get(struct domain *domain, const struct application *application,
                            const char *account);
+/* As it is, beside what the domain knows of it. */
+void domain_append(struct domain *domain, const struct record_key *key, const uint8_t *record,
+                   size_t size);
 /* A change that leaves a record which does not open in the place of the present one. */
 void domain_damage(struct domain *domain, const struct record_key *key);
 struct account_name account_of(const char *text);

@@ -5,6 +5,7 @@
 #include "dbus-service/domain/rotation.h"
 #include "dbus-service/keys/keyring_content.h"
 #include "dbus-service/keys/keyring_file.h"
+#include "dbus-service/keys/record.h"
 #include "tests/unit/domain_fixture.h"
 
 #include <errno.h>
@@ -402,6 +403,53 @@ static void test_an_unreadable_record(void **state)
     teardown(&turn);
 }
 
+/* One that does not open, and a newer one over it that does. */
+static void damage_and_mend(struct turn *turn, const char *account)
+{
+    CLEANUP_SECRET struct secret *value = NULL;
+    struct keyring *keyring = turn->domain.realm->keyring;
+    CLEANUP_FREE uint8_t *record = NULL;
+    struct record_header header;
+    struct log_record stored;
+    struct record_key key;
+    size_t size;
+
+    key_of(turn, account, &key);
+    assert_int_equal(log_get(realm_log(turn->domain.realm), &key, &stored), 1);
+    assert_int_equal(record_open(keyring, &key, stored.record, stored.size, &header, &value),
+                     RECORD_OPENED);
+    domain_damage(&turn->domain, &key);
+    assert_int_equal(record_seal(keyring, &key, header.version + 2, RECORD_LIVE, value->bytes,
+                                 value->length, &record, &size), 0);
+    domain_append(&turn->domain, &key, record, size);
+}
+
+/* The walk meets it, before what took its place: it is neither sealed anew nor complained of. */
+static void test_what_was_superseded_is_no_finding(void **state)
+{
+    struct rotation_status status;
+    struct turn turn;
+    uint64_t before;
+
+    (void)state;
+    setup(&turn);
+    damage_and_mend(&turn, "p50");
+    for (unsigned round = 2; round < 20; round++)
+        assert_int_equal(set(&turn, "erp", 3, round), ERROR_NONE);
+    before = census(&turn, 1);
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_int_equal(turn.result.unreadable, 0);
+    assert_int_equal(turn.result.re_encrypted, before);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.unreadable, 0);
+    assert_int_equal(generations(&turn), 1);
+    assert_has(&turn, "erp", 3, 19);
+    assert_has(&turn, "erp", 50, 0);
+    teardown(&turn);
+}
+
 /* Paused and throttled it stays, also after a start. */
 static void test_pause_and_rate(void **state)
 {
@@ -701,6 +749,7 @@ int main(void)
         cmocka_unit_test(test_changes_go_on),
         cmocka_unit_test(test_a_change_meets_the_rotation),
         cmocka_unit_test(test_an_unreadable_record),
+        cmocka_unit_test(test_what_was_superseded_is_no_finding),
         cmocka_unit_test(test_pause_and_rate),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_two_at_once),
