@@ -27,7 +27,8 @@ static void get_text(struct cursor *cursor, size_t maximum, char *ret_text)
     const uint8_t *block = cursor_get_block(cursor, maximum, &length);
 
     if (!block || !text_is_utf8((const char *)block, length, maximum)) {
-        strcpy(ret_text, block ? "?" : "");
+        ret_text[0] = block ? '?' : '\0';
+        ret_text[1] = '\0';
         return;
     }
     memcpy(ret_text, block, length);

@@ -144,7 +144,7 @@ static int take_options(struct cli *cli, json_t *options, const struct new_file 
 {
     const char *hint = arguments_option(&cli->arguments, OPTION_HINT);
     const char *throttle = arguments_option(&cli->arguments, OPTION_THROTTLE);
-    json_int_t rate;
+    json_int_t rate = 0;
     int r = throttle ? parse_rate(throttle, &rate) : STATUS_DONE;
 
     if (r != STATUS_DONE)
@@ -257,7 +257,7 @@ static int begin_if_due(struct cli *cli)
 static int steer(struct cli *cli)
 {
     const char *throttle = arguments_option(&cli->arguments, OPTION_THROTTLE);
-    json_int_t rate;
+    json_int_t rate = 0;
     int r;
 
     if (given(cli, OPTION_PAUSE))

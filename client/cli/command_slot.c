@@ -69,7 +69,7 @@ static int parse_id(const char *text, json_int_t *ret_id)
 static int find_slot(struct cli *cli, json_t **ret_slot)
 {
     CLEANUP_JSON json_t *rows = NULL;
-    json_int_t id;
+    json_int_t id = 0;
     size_t index;
     json_t *row;
     int r = parse_id(cli->arguments.words[0], &id);
@@ -277,7 +277,7 @@ int command_slot_replace(struct cli *cli)
 
 int command_slot_remove(struct cli *cli)
 {
-    json_int_t id;
+    json_int_t id = 0;
     int r = parse_id(cli->arguments.words[0], &id);
 
     return r == STATUS_DONE

@@ -298,7 +298,8 @@ int output_report(struct cli *cli, const json_t *report)
             break;
         snprintf(titles[count], sizeof(titles[count]), "%s", key);
         for (char *c = titles[count]; *c; c++)
-            *c = *c == '-' ? ' ' : *c;
+            if (*c == '-')
+                *c = ' ';
         lines[count] = (struct column){ titles[count], key };
         count++;
     }

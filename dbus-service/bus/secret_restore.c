@@ -287,7 +287,7 @@ static int take_options(struct call *call, struct restore *restore)
 int handle_restore(struct call *call)
 {
     static const char *const names[] = { "backup", "passphrase", "private-key", "slot-passphrase", NULL };
-    struct restore *restore;
+    struct restore *restore = NULL;
     int r = take_descriptors(call, 2, names);
 
     if (r == 0)

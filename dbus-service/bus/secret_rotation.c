@@ -257,7 +257,7 @@ void get_unreadable(const struct property_source *source, struct writer *writer)
 static void put_counts(struct writer *writer, struct log *log, uint32_t generation)
 {
     writer_open(writer, DBUS_TYPE_ARRAY, "{st}");
-    for (uint8_t class = 1; class <= RECORD_CLASS_MAX; class++) {
+    for (unsigned class = 1; class <= RECORD_CLASS_MAX; class++) {
         writer_open(writer, DBUS_TYPE_DICT_ENTRY, NULL);
         writer_string(writer, realm_class_name(class));
         writer_uint64(writer, log_census(log, class, generation));

@@ -559,10 +559,10 @@ static int start_domain(struct service *service)
         r = share_entry_new(service->realm, service->loop, SHARE_LIFETIME_MS, &service->share_entry);
     if (r == 0)
         r = backup_watch_new(service->realm, service->loop, BACKUP_WATCH_MS, &service->backup_watch);
-    if (r == 0)
+    if (r == 0) {
         backup_watch_set(service->backup_watch, (uint64_t)config->backup_max_age * 1000000);
-    if (r == 0)
         r = application_set_new(service->realm, &events, &service->applications);
+    }
     if (r == 0)
         r = start_rotation(service);
     return r < 0 ? complain("start with", service->paths->state_folder, r) : 0;

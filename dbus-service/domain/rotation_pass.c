@@ -29,7 +29,6 @@ struct rotation_pass {
     struct keyring *keyring; /* ours: workers outlive what the realm holds */
     uint32_t active;
     uv_async_t async;
-    bool has_async;
     atomic_bool canceled;
     atomic_uint rate;
     atomic_uint_fast64_t records; /* sealed anew or proven */

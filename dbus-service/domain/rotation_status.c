@@ -41,7 +41,7 @@ static void count_records(const struct rotation *rotation, uint64_t *ret_active,
         struct generation_info info;
 
         keyring_generation(keyring, i, &info);
-        for (uint8_t class = 1; class <= RECORD_CLASS_MAX; class++) {
+        for (unsigned class = 1; class <= RECORD_CLASS_MAX; class++) {
             uint64_t records = log_census(log, class, info.number);
 
             *ret_total += records;

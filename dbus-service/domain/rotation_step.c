@@ -175,7 +175,7 @@ static int check_counts(struct rotation *rotation, const struct pass_result *res
     uint64_t appends = rotation->options.realm->appends_ended - rotation->proof_from;
     uint64_t slack = appends * LOG_CHANGES_MAX + result->unreadable.count;
 
-    for (uint8_t class = 1; class <= RECORD_CLASS_MAX; class++) {
+    for (unsigned class = 1; class <= RECORD_CLASS_MAX; class++) {
         uint64_t counted = 0, met = result->by_class[class];
 
         for (size_t i = 0; i < keyring_generations(keyring); i++) {

