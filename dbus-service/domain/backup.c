@@ -183,8 +183,11 @@ int backup_write_file(const struct realm *realm, struct backup_create *create,
     return r;
 }
 
-void backup_take_back(struct backup_create *create)
+void backup_take_back(const struct realm *realm, struct backup_create *create,
+                      const struct keyring *before)
 {
+    if (keyring_store(realm->options.folder_fd, before) != KEYRING_DONE)
+        return;
     if (create->info.in_directory)
         (void)unlink(create->info.location);
     else if (!create->directory)
@@ -227,7 +230,7 @@ static int run_create(void *work, struct keyring *keyring, struct keyring **ret_
         return r;
     r = store(job->realm, keyring, &change, ret_keyring, failure);
     if (r != 0)
-        backup_take_back(job->create);
+        backup_take_back(job->realm, job->create, keyring);
     return r;
 }
 

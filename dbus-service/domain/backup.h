@@ -29,8 +29,11 @@ int backup_prepare(struct realm *realm, struct backup_create *create,
  * no backup is left. */
 int backup_write_file(const struct realm *realm, struct backup_create *create,
                       const struct keyring *keyring, struct failure *failure) MUST_CHECK;
-/* The backup's file, if the directory is ours: for one that turned out not to be needed. */
-void backup_take_back(struct backup_create *create);
+/* SLOW, on a worker. The changed keyring that notes the backup could not be stored: puts the one from
+ * before in its place again, and then takes the backup back. While that fails too it stays: what
+ * lies there may be the changed keyring, whose newest generation no other backup holds. */
+void backup_take_back(const struct realm *realm, struct backup_create *create,
+                      const struct keyring *before);
 
 /* All of it, of the open keyring, and the keyring notes it. */
 int backup_create_begin(struct realm *realm, struct backup_create *create, realm_done done,

@@ -249,7 +249,8 @@ static int keyring_failed(const struct backup *backup, int r, struct failure *fa
 }
 
 /* What fails after the backup takes it back: it holds a generation that there never was. */
-static int make_generation(struct backup *backup, struct keyring **keyring, struct failure *failure)
+static int make_generation(struct backup *backup, const struct keyring *before,
+                           struct keyring **keyring, struct failure *failure)
 {
     const struct keyring_change add = {.add_generation = true};
     int r = change(keyring, &add);
@@ -262,7 +263,7 @@ static int make_generation(struct backup *backup, struct keyring **keyring, stru
     r = store_with_backup(backup, keyring);
     if (r == KEYRING_DONE)
         return 0;
-    backup_take_back(backup->create);
+    backup_take_back(backup->realm, backup->create, before);
     return keyring_failed(backup, r, failure);
 }
 
@@ -278,7 +279,7 @@ static int run_backup(void *userdata, struct keyring *keyring, struct keyring **
     if (facts.newer != 0)
         return failure_set(failure, ERROR_ROTATION_RUNNING,
                            "generation %u waits to be rotated to", facts.newer);
-    r = make_generation(backup, &changed, failure);
+    r = make_generation(backup, keyring, &changed, failure);
     if (r == 0)
         *ret_keyring = STEAL(changed);
     return r;

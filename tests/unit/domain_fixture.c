@@ -96,8 +96,7 @@ void domain_setup(struct domain *domain)
 {
     *domain = (struct domain){0};
     assert_int_equal(keys_init(), 0);
-    snprintf(domain->folder, sizeof(domain->folder), "/tmp/mastersecret-domain.XXXXXX");
-    assert_non_null(mkdtemp(domain->folder));
+    folder_make(domain->folder, "mastersecret-domain.XXXXXX");
     snprintf(domain->state_path, sizeof(domain->state_path), "%s/state", domain->folder);
     snprintf(domain->keyfile, sizeof(domain->keyfile), "%s/root.key", domain->folder);
     snprintf(domain->backup, sizeof(domain->backup), "%s/backup", domain->folder);

@@ -28,6 +28,25 @@ struct turn {
     unsigned phases[ROTATION_WAITING + 1];
 };
 
+/* From the next sync of a folder on so many syncs fail. */
+static unsigned faults_left;
+static bool faults_began;
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+
+    if (faults_left > 0 && !faults_began)
+        faults_began = fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+    if (faults_left == 0 || !faults_began)
+        return __real_fsync(fd);
+    faults_left--;
+    errno = EIO;
+    return -1;
+}
+
 static void on_changed(void *userdata)
 {
     struct turn *turn = userdata;
@@ -605,6 +624,49 @@ static void test_a_backup_that_fails(void **state)
     teardown(&turn);
 }
 
+static size_t size_of_backup(const struct turn *turn)
+{
+    char path[128];
+    struct stat status;
+
+    snprintf(path, sizeof(path), "%s/backup%u", turn->domain.folder, turn->backups);
+    assert_int_equal(stat(path, &status), 0);
+    return (size_t)status.st_size;
+}
+
+/* The keyring with the new generation lies in its place, but may be gone after a loss of power. Either it
+ * is taken out again, and the backup too; or the backup stays, since the next start goes on with it. */
+static void test_a_keyring_that_cannot_be_synced(void **state)
+{
+    struct failure failure;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    for (unsigned faults = 1; faults <= 2; faults++) {
+        struct result result = {0};
+        struct rotation *rotation;
+
+        faults_left = faults;
+        faults_began = false;
+        assert_int_equal(begin(&turn, false, &result, &failure), 0);
+        domain_wait(&turn.domain, &result, 1);
+        assert_int_equal(result.failure.code, ERROR_STORAGE_FAILED);
+        assert_int_equal(faults_left, 0);
+        rotation = STEAL(turn.rotation);
+        domain_crash(&turn.domain);
+        rotation_free(rotation);
+        domain_unseal(&turn.domain);
+        start_rotation(&turn);
+        if (faults == 2)
+            await_end(&turn);
+        assert_true((size_of_backup(&turn) > 0) == (faults == 2));
+        assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), faults);
+    }
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
 /* Sealed in the midst of it, it goes on after the next unseal. */
 static void test_sealed_meanwhile(void **state)
 {
@@ -755,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_a_retired_key_is_kept),
         cmocka_unit_test(test_a_backup_that_fails),
+        cmocka_unit_test(test_a_keyring_that_cannot_be_synced),
         cmocka_unit_test(test_sealed_meanwhile),
         cmocka_unit_test(test_the_old_secret_does_not_give_the_new_one),
     };

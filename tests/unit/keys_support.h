@@ -48,14 +48,19 @@ static inline struct secret *secret_of(const char *text)
     return secret;
 }
 
+/* In memory, where a sync costs nothing. */
+static inline void folder_make(char path[64], const char *template)
+{
+    snprintf(path, 64, "/dev/shm/%s", template);
+    if (!mkdtemp(path)) {
+        snprintf(path, 64, "/tmp/%s", template);
+        assert_non_null(mkdtemp(path));
+    }
+}
+
 static inline void folder_init(struct folder *folder)
 {
-    /* In memory, where a sync costs nothing. */
-    snprintf(folder->path, sizeof(folder->path), "/dev/shm/mastersecret-keys.XXXXXX");
-    if (!mkdtemp(folder->path)) {
-        snprintf(folder->path, sizeof(folder->path), "/tmp/mastersecret-keys.XXXXXX");
-        assert_non_null(mkdtemp(folder->path));
-    }
+    folder_make(folder->path, "mastersecret-keys.XXXXXX");
     snprintf(folder->keyfile, sizeof(folder->keyfile), "%s/root.key", folder->path);
     snprintf(folder->backup, sizeof(folder->backup), "%s/backup", folder->path);
     folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -84,6 +84,11 @@ CALL(int, ftruncate, STEP_SIZE, (int fd, off_t size), syscall(SYS_ftruncate, fd,
 CALL(int, ftruncate64, STEP_SIZE, (int fd, off_t size), syscall(SYS_ftruncate, fd, size))
 CALL(int, unlinkat, STEP_UNLINK, (int at, const char *name, int flags),
      syscall(SYS_unlinkat, at, name, flags))
+CALL(int, unlink, STEP_UNLINK, (const char *name), syscall(SYS_unlink, name))
+CALL(int, linkat, STEP_RENAME,
+     (int at, const char *from, int to_at, const char *to, int flags),
+     syscall(SYS_linkat, at, from, to_at, to, flags))
+CALL(int, rename, STEP_RENAME, (const char *from, const char *to), syscall(SYS_rename, from, to))
 CALL(int, renameat, STEP_RENAME, (int at, const char *from, int to_at, const char *to),
      syscall(SYS_renameat, at, from, to_at, to))
 CALL(int, renameat2, STEP_RENAME,

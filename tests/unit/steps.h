@@ -16,7 +16,7 @@ enum step_kind {
     STEP_WRITE = 4, /* of a file */
     STEP_SIZE = 8,
     STEP_SYNC = 16,
-    STEP_RENAME = 32,
+    STEP_RENAME = 32, /* or another name for a file */
     STEP_UNLINK = 64,
     STEP_SEND = 128, /* to a socket */
     STEP_MEMORY = 256, /* not with a sanitizer, which has its own; not before the service */
