@@ -40,9 +40,10 @@ class Caller:
 
     def __init__(self, user, door):
         self.user, self.door, self.connection = user, door, None
+        self.patience = PATIENCE
 
     def call(self, path, interface, member, signature, *arguments):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 return self.once(path, interface, member, signature, arguments)
@@ -383,10 +384,10 @@ def service_pids():
     return found
 
 
-def end_service(number):
+def end_service(number, pids=()):
     """True if there was one."""
     ended = False
-    for pid in service_pids():
+    for pid in pids or service_pids():
         try:
             os.kill(pid, number)
             ended = True

@@ -20,8 +20,9 @@ import kill_run  # noqa: E402
 exec(bus_client.PRELUDE)  # pylint: disable=exec-used
 
 STEPS = ('backup', 'switch', 'walk', 'proof', 'retire', 'compact', 'idle')
+MOMENTS = ('switch', 'retire') # killed at once, or they are over
 STABLE = [f's{i:03}' for i in range(150)]
-BACKUP = '/root/rotation.backup'
+BACKUP, PRIVATE = '/root/rotation.backup', '/root/recipient.key'
 RATES = (300, 3000, 0)
 
 
@@ -47,6 +48,21 @@ def rotate(caller, rate, **options):
         os.close(file)
 
 
+def by_backup(caller, path, member, signature, *arguments):
+    """A method that wants a backup and what opens it."""
+    with open(PRIVATE, 'rb') as key, open(path, 'rb') as file:
+        pipe = given(key.read())
+        try:
+            return caller.call(ROOT, 'Secret', member, signature, *arguments, dbus.Dictionary(
+                {'backup': UnixFd(file.fileno()), 'private-key': UnixFd(pipe)}, signature='sh'))
+        finally:
+            os.close(pipe)
+
+
+def verify_backup(caller, path):
+    return by_backup(caller, path, 'VerifyBackup', 'a{sh}')
+
+
 class Member(kill_run.Writer):
     """Has nothing to be verified after a kill, but what it noted itself."""
     keys = ()
@@ -56,26 +72,40 @@ class Member(kill_run.Writer):
 
 
 class Looker(Member):
-    """What nobody changes is the same before, during and after."""
+    """What nobody changes is the same before, during and after. Nothing fails but what a kill cuts off, and that
+    succeeds when it is asked again."""
 
     def __init__(self, number, door, seed):
         super().__init__(number, 'root', door, seed)
-        self.reader = kill_run.Reader('root', door)
+        self.reader, self.name = kill_run.Reader('root', door), STABLE[0]
+
+    def look(self, secret):
+        read = secret('stable', self.name)
+        if read != ('X' + self.name, self.name, secret_of(self.name)):
+            self.wrong.append(f'{self.name}: {read!r}'[:300])
+
+    def run(self, stop):
+        """Only the next service, on its way up, may say that it is not ready yet."""
+        pids, self.reader.patience = kill_run.service_pids(), 0
+        try:
+            super().run(stop)
+        except dbus.DBusException as error:
+            self.doubtful += 1
+            if kill_run.service_pids() == pids:
+                self.wrong.append(f'{self.name}: {error}')
+        self.reader.patience = kill_run.PATIENCE
 
     def step(self):
-        name = self.random.choice(STABLE)
-        read = self.reader.secret_once('stable', name)
-        if read != ('X' + name, name, secret_of(name)):
-            self.wrong.append(f'{name}: {read!r}'[:300])
+        self.name = self.random.choice(STABLE)
+        self.look(self.reader.secret_once)
         self.acknowledged += 1
 
     def verify(self):
-        self.reader.secret('stable', self.random.choice(STABLE))
+        self.look(self.reader.secret)
 
     def end(self):
-        for name in STABLE:
-            if self.reader.secret('stable', name) != ('X' + name, name, secret_of(name)):
-                self.wrong.append(f'{name} at the end')
+        for self.name in STABLE:
+            self.look(self.reader.secret)
 
 
 class Rotator(Member):
@@ -107,6 +137,12 @@ class Rotator(Member):
             self.wrong.append(f'{now} {census}'[:600])
         if now['done'] != now['total'] or now['unreadable'] or int(now['to']) != last:
             self.wrong.append(f'{now}'[:600])
+        # Every record, with its value, against the view's counters; and the backup against all of it.
+        findings = reader.call(ROOT, 'Secret', 'Check', 'b', True)
+        self.wrong += [f'{finding}' for finding in findings if finding[0] == 'error']
+        report = verify_backup(reader, BACKUP)
+        if int(report['unreadable']) or [int(one[0]) for one in report['generations'] if one[2] == 'matches'][-1] != last:
+            self.wrong.append(f'the backup: {report}'[:600])
 
 
 def prepare():
@@ -115,7 +151,7 @@ def prepare():
         for number, name in enumerate(STABLE):
             file.write(f'{name}:x:{22000 + number}:20011::/nonexistent:/bin/false\n')
     door = Door()
-    made = subprocess.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', '/root/recipient.key', '--json'],
+    made = subprocess.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', PRIVATE, '--json'],
                           stdout=subprocess.PIPE, check=True).stdout
     door.call(ROOT, 'Secret', 'AddRecipient', 'ss', 'drawer', json.loads(made)['public'])
     assert create(door, 'stable') == 'ok'
@@ -140,9 +176,11 @@ def rounds(crew, times, chance):
     killed = {}
     while sum(killed.values()) < times:
         crew.tell('run')
-        step = await_step(caller, chance.choice(STEPS))
-        time.sleep(chance.choice((0, chance.uniform(0, 0.003), chance.expovariate(1 / 0.05))))
-        if kill_run.end_service(signal.SIGKILL):
+        pids, step = kill_run.service_pids(), await_step(caller, chance.choice(STEPS))
+        if step not in MOMENTS and chance.random() < 0.67:
+            time.sleep(chance.choice((chance.uniform(0, 0.003), chance.expovariate(1 / 0.05))))
+            step = str(status(caller)['state'])
+        if kill_run.end_service(signal.SIGKILL, pids):
             killed[step] = killed.get(step, 0) + 1
         results = crew.results()
         crew.tell('verify')

@@ -172,7 +172,7 @@ def create_by(caller, name):
                     variants(users=names('clerks'), enabled=True,
                              fields=fields(('user', False), ('password', True))))
     except dbus.DBusException as error:
-        if not error.get_dbus_name().endswith('AlreadyExists'):
+        if not error.get_dbus_name().endswith('.ApplicationExists'):
             raise
 
 

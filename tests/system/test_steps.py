@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The service as it is shipped, killed at and failed in each step that it takes towards the disk and the
-bus. tests/unit/steps.c stands before the C library for that, so that the service has nothing in it for
-tests: one of them is that it has not. `make check-kill` leaves out no step."""
+bus, for changes of records and for what is done to the master secret. tests/unit/steps.c stands before the C
+library for that, so that the service has nothing in it for tests: one of them is that it has not.
+`make check-kill` leaves out no step."""
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from conftest import SOURCE
 
 pytestmark = pytest.mark.service
 
-SHARE = '1' if int(os.environ.get('MS_KILLS', '0')) >= 600 else '0.1'
+IN_FULL = int(os.environ.get('MS_KILLS', '0')) >= 600
 SEED = os.environ.get('MS_KILL_SEED') or str(random.SystemRandom().randrange(10**9))
 
 
@@ -28,19 +29,38 @@ def lay_steps(world):
                 f'exec {inner} "$@"\n', 0o755)
 
 
-def test_killed_and_failed_at_each_step(world):
+def run(world, program, amount):
+    """What was hit, by what was done and how."""
     if world.sanitized:
         pytest.skip('a sanitizer stands before the C library itself')
     lay_steps(world)
     print(f'MS_KILL_SEED={SEED}')
-    done = world.run(['/usr/bin/python3', '-B', f'{SOURCE}/tests/system/step_run.py', SHARE, SEED],
-                     timeout=900)
+    done = world.run(['/usr/bin/python3', '-B', f'{SOURCE}/tests/system/{program}', amount, SEED], timeout=1500)
     result = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(result, indent=1))
     assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])
+    return result['counts']
+
+
+def test_killed_and_failed_at_each_step(world):
+    counts = run(world, 'step_run.py', '1' if IN_FULL else '0.1')
     # Each way of writing has its steps, or nothing was before the service.
     for thing in ('set', 'delete_mapping', 'update', 'seal', 'stop', 'start'):
-        assert result['counts'][f'{thing}, killed before'] >= 3, thing
+        assert counts[f'{thing}, killed before'] >= 3, thing
+
+
+def test_master_secret_killed_and_failed_at_each_step(world):
+    counts = run(world, 'secret_step_run.py', '0' if IN_FULL else '3')
+    assert sum(sum(tried.values()) for faults in counts.values() for tried in faults.values()) > 5
+    # A rotation stores the keyring four times, and compacts the journal; a restore names the old keyring.
+    for thing, least in () if not IN_FULL else (
+            ('rotate', {'renameat2': 3, 'renameat': 1, 'fsync': 8, 'fdatasync': 3, 'pwrite': 10, 'unlinkat': 3}),
+            ('back_up', {'rename': 1, 'fsync': 4, 'renameat2': 1}),
+            *((f'restore_{what}', {'linkat': 1, 'renameat2': 1, 'fsync': 3}) for what in ('over', 'sealed', 'lost')),
+            ('replace_slot', {'renameat2': 2, 'fsync': 4})):
+        for name, count in least.items():
+            for how in ('killed before', 'killed amidst'):
+                assert counts[thing][how].get(name, 0) >= count, (thing, how, name, counts[thing][how])
 
 
 def test_nothing_for_tests_in_the_service(shared_world):
