@@ -151,8 +151,7 @@ static int apply(struct options *options, const char *name, size_t length, const
 
 void options_init(struct options *options)
 {
-    memset(options, 0, sizeof(*options));
-    options->timeout_ms = OPTIONS_TIMEOUT_DEFAULT_MS;
+    *options = (struct options){ .timeout_ms = OPTIONS_TIMEOUT_DEFAULT_MS };
 }
 
 int options_parse_words(struct options *options, int argc, const char **argv,
