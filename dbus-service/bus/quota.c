@@ -13,7 +13,7 @@
 #define LEFT_OUT_NAMED 16
 #define TURN_SHARE_NSEC 100000
 #define TURN_SHARE_ALONE_NSEC 2000000
-#define ALONE_TURNS 1000 /* in which nobody else asked for anything */
+#define ALONE_TURNS 1000 /* since somebody else was served */
 
 struct bucket {
     double tokens;
@@ -58,7 +58,7 @@ struct quota {
     struct bucket told[QUOTA_EVENTS];
     size_t users_count;
     uint64_t turn;
-    uint64_t shared_turn; /* the last one in which another user than before was served */
+    uint64_t shared_turn; /* the last one in which another user was served than the one before him: */
     uid_t served;
     size_t swept; /* bucket that was looked through last */
     uint64_t seed;
@@ -273,8 +273,8 @@ void quota_spend(struct quota *quota, uid_t uid, uint64_t nsec)
 bool quota_has_share(struct quota *quota, uid_t uid)
 {
     const struct quota_user *user = *user_link(quota, uid);
-
-    uint64_t share = quota->turn - quota->shared_turn < ALONE_TURNS ? TURN_SHARE_NSEC : TURN_SHARE_ALONE_NSEC;
+    bool alone = quota->turn - quota->shared_turn >= ALONE_TURNS;
+    uint64_t share = alone ? TURN_SHARE_ALONE_NSEC : TURN_SHARE_NSEC;
 
     return !user || user->turn != quota->turn || user->spent_nsec < share;
 }
