@@ -9,7 +9,6 @@
 static void advise_keys(const struct service *service, struct writer *writer)
 {
     const struct keyring *keyring = realm_keyring(service->realm);
-
     const char *backup = backup_watch_due(service->backup_watch);
 
     if (!keyring)

@@ -5,8 +5,10 @@
 #include "dbus-service/bus/call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 /* Waiting for pipes goes through an epoll of our own: libuv would set O_NONBLOCK on the pipe itself,
  * and that flag belongs to the caller. */
@@ -74,20 +76,79 @@ struct descriptor *descriptors_find(struct call *call, const char *name)
     return NULL;
 }
 
-int descriptors_known(struct call *call, const char *const *names)
+struct secret *descriptors_steal(struct call *call, const char *name)
+{
+    struct descriptor *item = descriptors_find(call, name);
+
+    return item ? STEAL(item->value) : NULL;
+}
+
+/* By what is known of it already: whoever keeps the file (a user's FUSE, a server that is away) is not asked. */
+static bool is_regular_file(int fd)
+{
+    struct statx status;
+
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) == 0 &&
+           S_ISREG(status.stx_mode);
+}
+
+static const struct descriptor_rule *rule_of(const struct descriptor_rule *rules, const char *name)
+{
+    while (rules && rules->name && strcmp(rules->name, name) != 0)
+        rules++;
+    return rules && rules->name ? rules : NULL;
+}
+
+static int check_rules(struct call *call, const struct descriptor_rule *rules)
 {
     struct descriptors *set = &call->descriptors;
 
     for (size_t i = 0; i < set->count; i++) {
-        const char *const *name = names;
+        struct descriptor *item = &set->items[i];
+        const struct descriptor_rule *rule = rule_of(rules, item->name);
 
-        while (*name && strcmp(*name, set->items[i].name) != 0)
-            name++;
-        if (!*name)
+        if (!rule)
             return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                               "no descriptor is called '%.100s' here", set->items[i].name);
+                               "no descriptor is called '%.100s' here", item->name);
+        item->left_alone = rule->use == DESCRIPTOR_END || rule->use == DESCRIPTOR_FILE;
+        if (rule->use == DESCRIPTOR_FILE && !is_regular_file(item->fd))
+            return failure_set(&call->failure, ERROR_BAD_DESCRIPTOR,
+                               "descriptor '%s' is not a regular file", item->name);
+        if (rule->use == DESCRIPTOR_END &&
+            secret_pipe_check(item->fd, PIPE_WRITE_END) != PIPE_DONE)
+            return failure_set(&call->failure, ERROR_BAD_DESCRIPTOR,
+                               "descriptor '%s' is not the write end of a pipe", item->name);
+    }
+    for (; rules && rules->name; rules++)
+        if (rules->needed && !descriptors_find(call, rules->name))
+            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor '%s' is missing",
+                               rules->name);
+    return 0;
+}
+
+static int check_passphrases(struct call *call, const struct descriptor_rule *rules)
+{
+    for (; rules && rules->name; rules++) {
+        const struct descriptor *item = descriptors_find(call, rules->name);
+
+        if (rules->use == DESCRIPTOR_PASSPHRASE && item &&
+            (item->value->length < PASSPHRASE_MIN_BYTES || item->value->length > PASSPHRASE_MAX_BYTES))
+            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                               "a passphrase has %d to %d bytes", PASSPHRASE_MIN_BYTES,
+                               PASSPHRASE_MAX_BYTES);
     }
     return 0;
+}
+
+int descriptors_accept(struct call *call, unsigned position, const struct descriptor_rule *rules)
+{
+    int r = descriptors_take(call, position);
+
+    if (r == 0)
+        r = check_rules(call, rules);
+    if (r == 0)
+        r = descriptors_receive(call);
+    return r == 0 ? check_passphrases(call, rules) : r;
 }
 
 static int pipe_failure(struct call *call, const struct descriptor *descriptor, int outcome)
@@ -247,7 +308,7 @@ static int receive_one(struct call *call, struct descriptor *item)
     return 0;
 }
 
-int descriptors_receive(struct call *call, const char *skip)
+int descriptors_receive(struct call *call)
 {
     struct descriptors *set = &call->descriptors;
     bool waiting = false;
@@ -255,7 +316,7 @@ int descriptors_receive(struct call *call, const char *skip)
     for (size_t i = 0; i < set->count; i++) {
         int r;
 
-        if (skip && strcmp(set->items[i].name, skip) == 0)
+        if (set->items[i].left_alone)
             continue;
         r = receive_one(call, &set->items[i]);
         if (r == CALL_WAIT)

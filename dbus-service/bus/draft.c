@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/bus/draft.h"
 
+#include "dbus-service/bus/options.h"
+
 #include <string.h>
 
 enum list { LIST_USERS, LIST_ADMINS, LIST_AGENTS };
@@ -18,13 +20,17 @@ static int take_text(struct call *call, DBusMessageIter *value, const char **ret
     return 0;
 }
 
-static int take_description(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_description(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
+
     return take_text(call, value, &draft->wanted.description);
 }
 
-static int take_contact(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_contact(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
+
     return take_text(call, value, &draft->wanted.contact);
 }
 
@@ -48,20 +54,26 @@ static int take_names(struct call *call, DBusMessageIter *value, char **names,
     return 0;
 }
 
-static int take_users(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_users(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
+
     draft->wanted.users = &draft->users;
     return take_names(call, value, draft->names[LIST_USERS], &draft->users);
 }
 
-static int take_admins(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_admins(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
+
     draft->wanted.admins = &draft->admins;
     return take_names(call, value, draft->names[LIST_ADMINS], &draft->admins);
 }
 
-static int take_agents(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_agents(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
+
     draft->wanted.agents = &draft->agents;
     return take_names(call, value, draft->names[LIST_AGENTS], &draft->agents);
 }
@@ -81,8 +93,9 @@ static int take_field(struct call *call, DBusMessageIter *entry, struct field *f
     return 0;
 }
 
-static int take_fields(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_fields(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
     DBusMessageIter entries;
     int r = 0;
 
@@ -98,8 +111,9 @@ static int take_fields(struct call *call, DBusMessageIter *value, struct draft *
     return r;
 }
 
-static int take_enabled(struct call *call, DBusMessageIter *value, struct draft *draft)
+static int take_enabled(struct call *call, DBusMessageIter *value, void *into)
 {
+    struct draft *draft = into;
     dbus_bool_t enabled;
 
     dbus_message_iter_get_basic(value, &enabled);
@@ -108,69 +122,23 @@ static int take_enabled(struct call *call, DBusMessageIter *value, struct draft 
     return 0;
 }
 
-static const struct draft_key {
-    const char *name;
-    const char *signature;
-    bool create_only;
-    int (*take)(struct call *call, DBusMessageIter *value, struct draft *draft);
-} draft_keys[] = {
-    { "description", "s", false, take_description },
-    { "contact", "s", false, take_contact },
-    { "users", "as", false, take_users },
-    { "admins", "as", false, take_admins },
-    { "agents", "as", false, take_agents },
-    { "fields", "a(sb)", true, take_fields },
-    { "enabled", "b", true, take_enabled },
+static const struct option_rule create_rules[] = {
+    { "fields", "a(sb)", take_fields },
+    { "enabled", "b", take_enabled },
+    { "description", "s", take_description },
+    { "contact", "s", take_contact },
+    { "users", "as", take_users },
+    { "admins", "as", take_admins },
+    { "agents", "as", take_agents },
+    { NULL },
 };
-
-static const struct draft_key *find_key(const char *name, enum draft_kind kind)
-{
-    for (size_t i = 0; i < sizeof(draft_keys) / sizeof(draft_keys[0]); i++)
-        if (strcmp(draft_keys[i].name, name) == 0)
-            return draft_keys[i].create_only && kind == DRAFT_UPDATE ? NULL : &draft_keys[i];
-    return NULL;
-}
-
-static int take_entry(struct call *call, DBusMessageIter *entry, enum draft_kind kind,
-                      struct draft *draft, unsigned *seen)
-{
-    DBusMessageIter pair, value;
-    const struct draft_key *key;
-    const char *name;
-    char *signature;
-    bool same;
-
-    dbus_message_iter_recurse(entry, &pair);
-    dbus_message_iter_get_basic(&pair, &name);
-    key = find_key(name, kind);
-    if (!key || (*seen & 1u << (key - draft_keys)))
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                           "'%.100s' is not a part of a definition, or is there twice", name);
-    *seen |= 1u << (key - draft_keys);
-    dbus_message_iter_next(&pair);
-    dbus_message_iter_recurse(&pair, &value);
-    signature = dbus_message_iter_get_signature(&value);
-    same = signature && strcmp(signature, key->signature) == 0;
-    dbus_free(signature);
-    if (!same)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "'%s' has the signature %s", name,
-                           key->signature);
-    return key->take(call, &value, draft);
-}
+static const struct option_rule *const update_rules = &create_rules[2];
 
 int draft_parse(struct call *call, unsigned position, enum draft_kind kind, struct draft *ret_draft)
 {
-    DBusMessageIter iter = call_iter(call, position), entries;
-    unsigned seen = 0;
-    int r = 0;
-
     *ret_draft = (struct draft){ .enabled = false };
-    dbus_message_iter_recurse(&iter, &entries);
-    while (r == 0 && dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
-        r = take_entry(call, &entries, kind, ret_draft, &seen);
-        dbus_message_iter_next(&entries);
-    }
-    return r;
+    return options_take(call, position, kind == DRAFT_CREATE ? create_rules : update_rules,
+                        "a definition", ret_draft);
 }
 
 int draft_check_accounts(struct call *call, const struct draft *draft)

@@ -346,7 +346,7 @@ static int handle_set_mapping(struct call *call)
     if (r == 0)
         r = descriptors_take(call, 3);
     if (r == 0)
-        r = descriptors_receive(call, NULL);
+        r = descriptors_receive(call);
     if (r == 0)
         r = add_plain_values(call, 2, &values);
     if (r == 0)
@@ -389,20 +389,6 @@ static void write_masked_labels(const struct application *application, const str
     writer_close(writer);
 }
 
-static void write_text_entry(struct writer *writer, const char *key, const char *text)
-{
-    writer_open_entry(writer, key, "s");
-    writer_string(writer, text);
-    writer_close_entry(writer);
-}
-
-static void write_number_entry(struct writer *writer, const char *key, uint64_t number)
-{
-    writer_open_entry(writer, key, "t");
-    writer_uint64(writer, number);
-    writer_close_entry(writer);
-}
-
 static void write_mapping(const struct application *application, const struct mapping *mapping,
                           struct writer *writer)
 {
@@ -410,20 +396,18 @@ static void write_mapping(const struct application *application, const struct ma
 
     account_name_format(&mapping->account, account);
     writer_open(writer, DBUS_TYPE_ARRAY, "{sv}");
-    write_text_entry(writer, "account", account);
-    write_text_entry(writer, "external-user", mapping->external_user);
-    write_text_entry(writer, "state", mapping_state_name(mapping->state));
-    write_number_entry(writer, "changed", mapping->changed_usec);
-    writer_open_entry(writer, "changed-by", "u");
-    writer_uint32(writer, mapping->changed_by);
-    writer_close_entry(writer);
+    writer_string_entry(writer, "account", account);
+    writer_string_entry(writer, "external-user", mapping->external_user);
+    writer_string_entry(writer, "state", mapping_state_name(mapping->state));
+    writer_uint64_entry(writer, "changed", mapping->changed_usec);
+    writer_uint32_entry(writer, "changed-by", mapping->changed_by);
     writer_open_entry(writer, "plain", "a{ss}");
     write_plain(application, mapping, writer);
     writer_close_entry(writer);
     writer_open_entry(writer, "masked", "as");
     write_masked_labels(application, mapping, writer);
     writer_close_entry(writer);
-    write_number_entry(writer, "revision", mapping->revision);
+    writer_uint64_entry(writer, "revision", mapping->revision);
     writer_close(writer);
 }
 
@@ -518,7 +502,6 @@ static int handle_delete_mapping(struct call *call)
     return mapping_delete(call->service->realm, call->application, &call->account, on_deleted, call,
                           &call->failure);
 }
-
 
 /* DeleteMapping counts as enabling: deleting and setting anew would undo an administrator's disabling. */
 static const struct method methods[] = {

@@ -195,7 +195,7 @@ static int handle_verify(struct call *call)
     if (r == 0)
         r = descriptors_take(call, 3);
     if (r == 0)
-        r = descriptors_receive(call, NULL);
+        r = descriptors_receive(call);
     if (r != 0)
         return r;
     matches = secret_equal(call->descriptors.items[0].value, value->bytes, value->length);

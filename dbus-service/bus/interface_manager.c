@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct keyring *keyring(const struct property_source *source)
 {
@@ -205,14 +204,10 @@ static int handle_reload(struct call *call)
 
 static int move_new(struct call *call, struct record_move **ret_move)
 {
-    static const char *const names[] = { "file", NULL };
+    static const struct descriptor_rule rules[] = { { "file", DESCRIPTOR_FILE, true }, { NULL } };
     struct record_move *move;
-    int r = descriptors_take(call, 0);
+    int r = descriptors_accept(call, 0, rules);
 
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r == 0 && !descriptors_find(call, "file"))
-        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'file' is missing");
     if (r != 0)
         return r;
     call->extra = move = calloc(1, sizeof(*move));
@@ -267,11 +262,8 @@ static void on_imported(void *userdata, const struct failure *failure)
 static int handle_import(struct call *call)
 {
     struct record_move *move;
-    struct stat status;
     int r = move_new(call, &move);
 
-    if (r == 0 && (fstat(move->fd, &status) < 0 || !S_ISREG(status.st_mode)))
-        r = failure_set(&call->failure, ERROR_BAD_DESCRIPTOR, "descriptor 'file' is not a regular file");
     if (r == 0)
         r = realm_import(call->service->realm, move, on_imported, call, &call->failure);
     call->acting = r == 0;

@@ -3,7 +3,6 @@
 /* org.mastersecret1.Secret: the master secret itself. */
 #include "dbus-service/bus/advice.h"
 #include "dbus-service/bus/secret.h"
-#include "dbus-service/bus/secret_rotation.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,17 +47,6 @@ static void on_generated(void *userdata, const struct failure *failure)
     call_reply(call, writer_take(&writer));
 }
 
-int secret_check_passphrase(struct call *call, const struct descriptor *passphrase)
-{
-    size_t length = passphrase->value->length;
-
-    if (length < PASSPHRASE_MIN_BYTES || length > PASSPHRASE_MAX_BYTES)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                           "a passphrase has %d to %d bytes", PASSPHRASE_MIN_BYTES,
-                           PASSPHRASE_MAX_BYTES);
-    return 0;
-}
-
 static int check_generate_texts(struct call *call)
 {
     if (strlen(call_string(call, 1)) > HINT_MAX_BYTES)
@@ -70,23 +58,14 @@ static int check_generate_texts(struct call *call)
     return 0;
 }
 
-static int take_generate_descriptors(struct call *call)
-{
-    static const char *const names[] = { "passphrase", "backup", "slot-passphrase", NULL };
-    int r = descriptors_take(call, 3);
-
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r == 0 && !descriptors_find(call, "passphrase"))
-        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'passphrase' is missing");
-    if (r == 0 && !descriptors_find(call, "backup"))
-        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
-    return r == 0 ? descriptors_receive(call, "backup") : r;
-}
-
 static int handle_generate(struct call *call)
 {
-    struct descriptor *passphrase, *slot_passphrase;
+    static const struct descriptor_rule rules[] = {
+        { "passphrase", DESCRIPTOR_PASSPHRASE, true },
+        { "backup", DESCRIPTOR_FILE, true },
+        { "slot-passphrase", DESCRIPTOR_PASSPHRASE, false },
+        { NULL },
+    };
     struct realm_generate request = { .hint = call_string(call, 1),
                                       .location = call_string(call, 2) };
     int r = check_generate_texts(call);
@@ -95,18 +74,11 @@ static int handle_generate(struct call *call)
         r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
                         "a slot is keyfile, credential or passphrase");
     if (r == 0)
-        r = take_generate_descriptors(call);
+        r = descriptors_accept(call, 3, rules);
     if (r != 0)
         return r;
-    passphrase = descriptors_find(call, "passphrase");
-    slot_passphrase = descriptors_find(call, "slot-passphrase");
-    r = secret_check_passphrase(call, passphrase);
-    if (r == 0 && slot_passphrase)
-        r = secret_check_passphrase(call, slot_passphrase);
-    if (r != 0)
-        return r;
-    request.backup_passphrase = STEAL(passphrase->value);
-    request.slot_passphrase = slot_passphrase ? STEAL(slot_passphrase->value) : NULL;
+    request.backup_passphrase = descriptors_steal(call, "passphrase");
+    request.slot_passphrase = descriptors_steal(call, "slot-passphrase");
     request.backup_fd = descriptors_find(call, "backup")->fd;
     call->acting = true;
     return realm_generate(call->service->realm, &request, on_generated, call, &call->failure);
@@ -130,23 +102,16 @@ static void on_unsealed(void *userdata, const struct failure *failure)
 
 static int handle_unseal(struct call *call)
 {
-    static const char *const names[] = { "passphrase", NULL };
-    struct descriptor *passphrase;
-    int r = descriptors_take(call, 0);
+    static const struct descriptor_rule rules[] = {
+        { "passphrase", DESCRIPTOR_PASSPHRASE, false }, { NULL }
+    };
+    int r = descriptors_accept(call, 0, rules);
 
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r == 0)
-        r = descriptors_receive(call, NULL);
-    if (r != 0)
-        return r;
-    passphrase = descriptors_find(call, "passphrase");
-    r = passphrase ? secret_check_passphrase(call, passphrase) : 0;
     if (r != 0)
         return r;
     call->acting = true;
-    return realm_unseal(call->service->realm, passphrase ? STEAL(passphrase->value) : NULL,
-                        on_unsealed, call, &call->failure);
+    return realm_unseal(call->service->realm, descriptors_steal(call, "passphrase"), on_unsealed, call,
+                        &call->failure);
 }
 
 static const struct method methods[] = {

@@ -29,6 +29,8 @@ dbus_service_libservice_la_SOURCES += \
     %D%/interface_standard.c \
     %D%/introspect.c \
     %D%/introspect.h \
+    %D%/options.c \
+    %D%/options.h \
     %D%/page.c \
     %D%/page.h \
     %D%/polkit.c \
@@ -36,11 +38,10 @@ dbus_service_libservice_la_SOURCES += \
     %D%/properties.h \
     %D%/quota.c \
     %D%/quota.h \
-    %D%/secret_rotation.c \
-    %D%/secret_rotation.h \
     %D%/secret.h \
     %D%/secret_backup.c \
     %D%/secret_restore.c \
+    %D%/secret_rotation.c \
     %D%/secret_slot.c \
     %D%/service.c \
     %D%/service.h \

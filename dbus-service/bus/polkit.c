@@ -23,9 +23,7 @@ static DBusMessage *question(struct call *call, const char *action)
     writer_open(&writer, DBUS_TYPE_STRUCT, NULL);
     writer_string(&writer, "system-bus-name");
     writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
-    writer_open_entry(&writer, "name", "s");
-    writer_string(&writer, call->peer->unique_name);
-    writer_close_entry(&writer);
+    writer_string_entry(&writer, "name", call->peer->unique_name);
     writer_close(&writer);
     writer_close(&writer);
     writer_string(&writer, action);

@@ -6,9 +6,6 @@
 
 #include "dbus-service/bus/call.h"
 
-/* Is what came through the descriptor as long as a passphrase? 0 or an error code. */
-int secret_check_passphrase(struct call *call, const struct descriptor *passphrase) MUST_CHECK;
-
 /* secret_slot.c */
 int handle_add_slot(struct call *call);
 int handle_replace_slot(struct call *call);
@@ -25,6 +22,15 @@ int handle_backup_to_directory(struct call *call);
 int handle_add_recipient(struct call *call);
 int handle_remove_recipient(struct call *call);
 void get_recipients(const struct property_source *source, struct writer *writer);
+
+/* secret_rotation.c */
+int handle_rotate(struct call *call);
+int handle_pause_rotation(struct call *call);
+int handle_resume_rotation(struct call *call);
+int handle_set_rotation_rate(struct call *call);
+int handle_census(struct call *call);
+void get_rotation(const struct property_source *source, struct writer *writer);
+void get_unreadable(const struct property_source *source, struct writer *writer);
 
 /* secret_restore.c */
 int handle_check(struct call *call);

@@ -56,34 +56,19 @@ static void on_backup(void *userdata, const struct failure *failure)
     call_reply(call, writer_take(&writer));
 }
 
-static int take_backup_descriptors(struct call *call)
-{
-    static const char *const names[] = { "backup", "passphrase", NULL };
-    const struct descriptor *passphrase;
-    int r = descriptors_take(call, 2);
-
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r == 0 && !descriptors_find(call, "backup"))
-        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
-    if (r == 0)
-        r = descriptors_receive(call, "backup");
-    passphrase = descriptors_find(call, "passphrase");
-    return r == 0 && passphrase ? secret_check_passphrase(call, passphrase) : r;
-}
-
 int handle_backup(struct call *call)
 {
-    struct descriptor *passphrase;
+    static const struct descriptor_rule rules[] = {
+        { "backup", DESCRIPTOR_FILE, true }, { "passphrase", DESCRIPTOR_PASSPHRASE, false }, { NULL }
+    };
     struct backup_create *create;
-    int r = take_backup_descriptors(call);
+    int r = descriptors_accept(call, 2, rules);
 
     if (r == 0)
         r = create_new(call, call_string(call, 0), &create);
     if (r != 0)
         return r;
-    passphrase = descriptors_find(call, "passphrase");
-    create->passphrase = passphrase ? STEAL(passphrase->value) : NULL;
+    create->passphrase = descriptors_steal(call, "passphrase");
     create->fd = descriptors_find(call, "backup")->fd;
     create->location = strdup(call_string(call, 1));
     if (!create->location)

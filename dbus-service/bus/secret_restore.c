@@ -4,13 +4,13 @@
 #include "dbus-service/bus/secret.h"
 
 #include "dbus-service/bus/advice.h"
+#include "dbus-service/bus/options.h"
 #include "dbus-service/domain/check.h"
 #include "dbus-service/domain/restore.h"
 #include "dbus-service/domain/rotation.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void free_restore(void *extra)
 {
@@ -32,20 +32,6 @@ static int restore_new(struct call *call, enum restore_action action, struct res
 }
 
 /* ---- The report ---- */
-
-static void put_string(struct writer *writer, const char *key, const char *text)
-{
-    writer_open_entry(writer, key, "s");
-    writer_string(writer, text);
-    writer_close_entry(writer);
-}
-
-static void put_number(struct writer *writer, const char *key, uint64_t number)
-{
-    writer_open_entry(writer, key, "t");
-    writer_uint64(writer, number);
-    writer_close_entry(writer);
-}
 
 static void put_generations(struct writer *writer, const struct restore *restore)
 {
@@ -79,20 +65,18 @@ static void put_report(struct writer *writer, const struct restore *restore)
 
     hex_format(facts->realm, REALM_ID_SIZE, 0, realm);
     writer_open(writer, DBUS_TYPE_ARRAY, "{sv}");
-    put_string(writer, "realm", realm);
-    put_number(writer, "created", facts->created_usec);
-    put_string(writer, "host", facts->host);
-    put_string(writer, "hint", facts->hint);
-    put_number(writer, "format", facts->format);
+    writer_string_entry(writer, "realm", realm);
+    writer_uint64_entry(writer, "created", facts->created_usec);
+    writer_string_entry(writer, "host", facts->host);
+    writer_string_entry(writer, "hint", facts->hint);
+    writer_uint64_entry(writer, "format", facts->format);
     put_generations(writer, restore);
-    put_number(writer, "records", restore->records);
-    put_number(writer, "sampled", restore->sampled);
-    put_number(writer, "unreadable", restore->unreadable);
-    writer_open_entry(writer, "rolled-back", "b");
-    writer_boolean(writer, restore->rolled_back);
-    writer_close_entry(writer);
+    writer_uint64_entry(writer, "records", restore->records);
+    writer_uint64_entry(writer, "sampled", restore->sampled);
+    writer_uint64_entry(writer, "unreadable", restore->unreadable);
+    writer_boolean_entry(writer, "rolled-back", restore->rolled_back);
     if (*restore->aside)
-        put_string(writer, "kept-aside", restore->aside);
+        writer_string_entry(writer, "kept-aside", restore->aside);
     writer_close(writer);
 }
 
@@ -185,47 +169,24 @@ int handle_check(struct call *call)
 
 /* ---- The calls ---- */
 
-static void take_key(struct call *call, struct restore *restore)
-{
-    struct descriptor *passphrase = descriptors_find(call, "passphrase");
-    struct descriptor *private_key = descriptors_find(call, "private-key");
-    struct descriptor *slot = descriptors_find(call, "slot-passphrase");
-
-    if (passphrase)
-        restore->passphrase = STEAL(passphrase->value);
-    if (private_key)
-        restore->private_key = STEAL(private_key->value);
-    if (slot)
-        restore->slot_passphrase = STEAL(slot->value);
-    restore->fd = descriptors_find(call, "backup")->fd;
-}
-
-static int take_descriptors(struct call *call, unsigned position, const char *const *names)
-{
-    const struct descriptor *backup, *slot;
-    struct stat status;
-    int r = descriptors_take(call, position);
-
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r != 0)
-        return r;
-    backup = descriptors_find(call, "backup");
-    if (!backup)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
-    if (fstat(backup->fd, &status) < 0 || !S_ISREG(status.st_mode))
-        return failure_set(&call->failure, ERROR_BAD_DESCRIPTOR,
-                           "descriptor 'backup' is not a regular file");
-    r = descriptors_receive(call, "backup");
-    slot = descriptors_find(call, "slot-passphrase");
-    return r == 0 && slot ? secret_check_passphrase(call, slot) : r;
-}
+/* A passphrase that opens nothing is wrong, however long. */
+static const struct descriptor_rule restore_rules[] = {
+    { "slot-passphrase", DESCRIPTOR_PASSPHRASE, false },
+    { "backup", DESCRIPTOR_FILE, true },
+    { "passphrase", DESCRIPTOR_VALUE, false },
+    { "private-key", DESCRIPTOR_VALUE, false },
+    { NULL },
+};
+static const struct descriptor_rule *const verify_rules = &restore_rules[1]; /* makes no slot */
 
 static int begin(struct call *call, struct restore *restore)
 {
     int r;
 
-    take_key(call, restore);
+    restore->fd = descriptors_find(call, "backup")->fd;
+    restore->passphrase = descriptors_steal(call, "passphrase");
+    restore->private_key = descriptors_steal(call, "private-key");
+    restore->slot_passphrase = descriptors_steal(call, "slot-passphrase");
     r = restore_begin(call->service->realm, restore, on_restore, call, &call->failure);
     call->acting = r == 0;
     return r;
@@ -233,66 +194,41 @@ static int begin(struct call *call, struct restore *restore)
 
 int handle_verify_backup(struct call *call)
 {
-    static const char *const names[] = { "backup", "passphrase", "private-key", NULL };
     struct restore *restore;
-    int r = take_descriptors(call, 0, names);
+    int r = descriptors_accept(call, 0, verify_rules);
 
     if (r == 0)
         r = restore_new(call, RESTORE_VERIFY, &restore);
     return r == 0 ? begin(call, restore) : r;
 }
 
-static int take_option(struct call *call, struct restore *restore, const char *name,
-                       DBusMessageIter *value)
+static int take_slot(struct call *call, DBusMessageIter *value, void *into)
 {
-    int type = dbus_message_iter_get_arg_type(value);
+    struct restore *restore = into;
     const char *text;
-    dbus_bool_t yes;
 
-    if (strcmp(name, "slot") == 0 && type == DBUS_TYPE_STRING) {
-        dbus_message_iter_get_basic(value, &text);
-        if (slot_kind_parse(text, &restore->slot) == 0)
-            return 0;
-    } else if (strcmp(name, "accept-loss") == 0 && type == DBUS_TYPE_UINT64) {
-        dbus_message_iter_get_basic(value, &restore->accept_loss);
+    dbus_message_iter_get_basic(value, &text);
+    if (slot_kind_parse(text, &restore->slot) == 0)
         return 0;
-    } else if (strcmp(name, "accept-rollback") == 0 && type == DBUS_TYPE_BOOLEAN) {
-        dbus_message_iter_get_basic(value, &yes);
-        restore->accept_rollback = yes;
-        return 0;
-    }
     return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                       "'%.100s' is not an option of a restore (slot s, accept-loss t, accept-rollback b), "
-                       "or its value is not valid", name);
+                       "a slot is keyfile, credential or passphrase");
 }
 
-static int take_options(struct call *call, struct restore *restore)
-{
-    DBusMessageIter iter = call_iter(call, 1), entries, pair, value;
-    const char *name;
-    int r = 0;
-
-    dbus_message_iter_recurse(&iter, &entries);
-    while (r == 0 && dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
-        dbus_message_iter_recurse(&entries, &pair);
-        dbus_message_iter_get_basic(&pair, &name);
-        dbus_message_iter_next(&pair);
-        dbus_message_iter_recurse(&pair, &value);
-        r = take_option(call, restore, name, &value);
-        dbus_message_iter_next(&entries);
-    }
-    return r;
-}
+static const struct option_rule options[] = {
+    { "slot", "s", take_slot },
+    { "accept-loss", "t", .offset = offsetof(struct restore, accept_loss) },
+    { "accept-rollback", "b", .offset = offsetof(struct restore, accept_rollback) },
+    { NULL },
+};
 
 int handle_restore(struct call *call)
 {
-    static const char *const names[] = { "backup", "passphrase", "private-key", "slot-passphrase", NULL };
     struct restore *restore = NULL;
-    int r = take_descriptors(call, 2, names);
+    int r = descriptors_accept(call, 2, restore_rules);
 
     if (r == 0)
         r = restore_new(call, call_boolean(call, 0) ? RESTORE_TRY : RESTORE_DO, &restore);
     if (r == 0)
-        r = take_options(call, restore);
+        r = options_take(call, 1, options, "a restore", restore);
     return r == 0 ? begin(call, restore) : r;
 }

@@ -1,9 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dbus-service/bus/secret_rotation.h"
+/* org.mastersecret1.Secret: the rotation, and the census. */
+#include "dbus-service/bus/secret.h"
 
 #include "dbus-service/bus/advice.h"
-#include "dbus-service/bus/call.h"
+#include "dbus-service/bus/options.h"
+#include "dbus-service/domain/rotation.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,115 +17,39 @@ struct rotate {
     bool dry_run; /* only look whether it could begin */
 };
 
-static void take_hint(DBusMessageIter *value, struct rotate *rotate)
+static int take_rate(struct call *call, DBusMessageIter *value, void *into)
 {
-    dbus_message_iter_get_basic(value, &rotate->request.hint);
-}
+    struct rotate *rotate = into;
 
-static void take_location(DBusMessageIter *value, struct rotate *rotate)
-{
-    dbus_message_iter_get_basic(value, &rotate->request.location);
-}
-
-static bool take_boolean(DBusMessageIter *value)
-{
-    dbus_bool_t taken;
-
-    dbus_message_iter_get_basic(value, &taken);
-    return taken;
-}
-
-static void take_again(DBusMessageIter *value, struct rotate *rotate)
-{
-    rotate->request.again = take_boolean(value);
-}
-
-static void take_dry_run(DBusMessageIter *value, struct rotate *rotate)
-{
-    rotate->dry_run = take_boolean(value);
-}
-
-static void take_rate(DBusMessageIter *value, struct rotate *rotate)
-{
     dbus_message_iter_get_basic(value, &rotate->request.rate);
     rotate->request.has_rate = true;
+    return 0;
 }
 
-static const struct option {
-    const char *name;
-    char type;
-    void (*take)(DBusMessageIter *value, struct rotate *rotate);
-} options[] = {
-    { "hint", DBUS_TYPE_STRING, take_hint },
-    { "location", DBUS_TYPE_STRING, take_location },
-    { "again", DBUS_TYPE_BOOLEAN, take_again },
-    { "dry-run", DBUS_TYPE_BOOLEAN, take_dry_run },
-    { "rate", DBUS_TYPE_UINT32, take_rate },
+static const struct option_rule options[] = {
+    { "hint", "s", .offset = offsetof(struct rotate, request.hint) },
+    { "location", "s", .offset = offsetof(struct rotate, request.location) },
+    { "again", "b", .offset = offsetof(struct rotate, request.again) },
+    { "dry-run", "b", .offset = offsetof(struct rotate, dry_run) },
+    { "rate", "u", take_rate },
+    { NULL },
 };
-
-#define OPTIONS_COUNT (sizeof(options) / sizeof(options[0]))
-
-static int take_option(struct call *call, DBusMessageIter *entry, bool seen[OPTIONS_COUNT],
-                       struct rotate *rotate)
-{
-    DBusMessageIter pair, value;
-    const char *name;
-
-    dbus_message_iter_recurse(entry, &pair);
-    dbus_message_iter_get_basic(&pair, &name);
-    dbus_message_iter_next(&pair);
-    dbus_message_iter_recurse(&pair, &value);
-    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
-        if (strcmp(options[i].name, name) != 0 || seen[i])
-            continue;
-        if (dbus_message_iter_get_arg_type(&value) != options[i].type)
-            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "'%s' has the signature %c",
-                               name, options[i].type);
-        seen[i] = true;
-        options[i].take(&value, rotate);
-        return 0;
-    }
-    return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                       "'%.100s' is not an option of a rotation, or is there twice", name);
-}
-
-static int take_options(struct call *call, struct rotate *rotate)
-{
-    DBusMessageIter iter = call_iter(call, 0), entries;
-    bool seen[OPTIONS_COUNT] = { false };
-    int r = 0;
-
-    dbus_message_iter_recurse(&iter, &entries);
-    while (r == 0 && dbus_message_iter_get_arg_type(&entries) == DBUS_TYPE_DICT_ENTRY) {
-        r = take_option(call, &entries, seen, rotate);
-        dbus_message_iter_next(&entries);
-    }
-    return r;
-}
 
 /* Without "passphrase" the backup is sealed to the recipients; without "backup", too, it goes into the
  * configured directory. */
 static int take_descriptors(struct call *call, struct rotation_request *request)
 {
-    static const char *const names[] = { "passphrase", "backup", NULL };
-    struct descriptor *passphrase, *backup;
-    int r = descriptors_take(call, 1);
+    static const struct descriptor_rule rules[] = {
+        { "passphrase", DESCRIPTOR_PASSPHRASE, false }, { "backup", DESCRIPTOR_FILE, false }, { NULL }
+    };
+    const struct descriptor *backup;
+    int r = descriptors_accept(call, 1, rules);
 
-    if (r == 0)
-        r = descriptors_known(call, names);
     if (r != 0)
         return r;
-    passphrase = descriptors_find(call, "passphrase");
     backup = descriptors_find(call, "backup");
-    if (passphrase && !backup)
+    if (descriptors_find(call, "passphrase") && !backup)
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
-    r = descriptors_receive(call, "backup");
-    if (r != 0)
-        return r;
-    if (passphrase && (passphrase->value->length < PASSPHRASE_MIN_BYTES ||
-                       passphrase->value->length > PASSPHRASE_MAX_BYTES))
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "a passphrase has %d to %d bytes",
-                           PASSPHRASE_MIN_BYTES, PASSPHRASE_MAX_BYTES);
     if (backup)
         request->backup_fd = backup->fd;
     else if (*call->service->config->backup_directory)
@@ -153,8 +79,7 @@ int handle_rotate(struct call *call)
     struct rotation *rotation = call->service->rotation;
     struct rotate rotate = { .request = { .hint = "", .location = "", .backup_fd = -1,
                                           .uid = call->peer->caller.uid } };
-    struct descriptor *passphrase;
-    int r = take_options(call, &rotate);
+    int r = options_take(call, 0, options, "a rotation", &rotate);
 
     if (r == 0)
         r = take_descriptors(call, &rotate.request);
@@ -166,8 +91,7 @@ int handle_rotate(struct call *call)
         reply_generation(call, rotation_next_generation(rotation));
         return 0;
     }
-    passphrase = descriptors_find(call, "passphrase");
-    rotate.request.passphrase = passphrase ? STEAL(passphrase->value) : NULL;
+    rotate.request.passphrase = descriptors_steal(call, "passphrase");
     call->acting = true;
     return rotation_begin(rotation, &rotate.request, on_begun, call, &call->failure);
 }
@@ -195,50 +119,27 @@ int handle_set_rotation_rate(struct call *call)
 
 /* ---- Where it stands ---- */
 
-static void put_uint64(struct writer *writer, const char *key, uint64_t value)
-{
-    writer_open_entry(writer, key, "t");
-    writer_uint64(writer, value);
-    writer_close_entry(writer);
-}
-
-static void put_uint32(struct writer *writer, const char *key, uint32_t value)
-{
-    writer_open_entry(writer, key, "u");
-    writer_uint32(writer, value);
-    writer_close_entry(writer);
-}
-
-static void put_string(struct writer *writer, const char *key, const char *value)
-{
-    writer_open_entry(writer, key, "s");
-    writer_string(writer, value);
-    writer_close_entry(writer);
-}
-
 void get_rotation(const struct property_source *source, struct writer *writer)
 {
     struct rotation_status status;
 
     rotation_status(source->service->rotation, &status);
     writer_open(writer, DBUS_TYPE_ARRAY, "{sv}");
-    put_string(writer, "state", rotation_phase_name(status.phase));
-    put_uint32(writer, "from", status.from);
-    put_uint32(writer, "to", status.to);
-    put_uint64(writer, "done", status.done);
-    put_uint64(writer, "total", status.total);
-    put_uint64(writer, "rate", status.rate);
-    put_uint32(writer, "limit", status.limit);
-    put_uint64(writer, "left", status.left_usec);
-    put_uint64(writer, "re-encrypted", status.re_encrypted);
-    put_uint64(writer, "unreadable", status.unreadable);
-    put_uint64(writer, "begun", status.begun_usec);
-    put_uint64(writer, "ended", status.ended_usec);
-    put_uint64(writer, "due", status.due_usec);
-    writer_open_entry(writer, "queued", "b");
-    writer_boolean(writer, status.queued);
-    writer_close_entry(writer);
-    put_string(writer, "error", status.error);
+    writer_string_entry(writer, "state", rotation_phase_name(status.phase));
+    writer_uint32_entry(writer, "from", status.from);
+    writer_uint32_entry(writer, "to", status.to);
+    writer_uint64_entry(writer, "done", status.done);
+    writer_uint64_entry(writer, "total", status.total);
+    writer_uint64_entry(writer, "rate", status.rate);
+    writer_uint32_entry(writer, "limit", status.limit);
+    writer_uint64_entry(writer, "left", status.left_usec);
+    writer_uint64_entry(writer, "re-encrypted", status.re_encrypted);
+    writer_uint64_entry(writer, "unreadable", status.unreadable);
+    writer_uint64_entry(writer, "begun", status.begun_usec);
+    writer_uint64_entry(writer, "ended", status.ended_usec);
+    writer_uint64_entry(writer, "due", status.due_usec);
+    writer_boolean_entry(writer, "queued", status.queued);
+    writer_string_entry(writer, "error", status.error);
     writer_close(writer);
 }
 

@@ -9,12 +9,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* The names of descriptors that shares go through. */
-static const char *const share_names[] = {
-    "share-1",  "share-2",  "share-3",  "share-4",  "share-5",  "share-6",
-    "share-7",  "share-8",  "share-9",  "share-10", "share-11", "share-12",
-    "share-13", "share-14", "share-15", "share-16", NULL,
-};
+/* The descriptors that shares go through. */
+#define SHARE_RULES(use)                                                                           \
+    {                                                                                              \
+        { "share-1", use, false },  { "share-2", use, false },  { "share-3", use, false },         \
+        { "share-4", use, false },  { "share-5", use, false },  { "share-6", use, false },         \
+        { "share-7", use, false },  { "share-8", use, false },  { "share-9", use, false },         \
+        { "share-10", use, false }, { "share-11", use, false }, { "share-12", use, false },        \
+        { "share-13", use, false }, { "share-14", use, false }, { "share-15", use, false },        \
+        { "share-16", use, false }, { NULL }                                                       \
+    }
+static const struct descriptor_rule share_ends[] = SHARE_RULES(DESCRIPTOR_END);
+static const struct descriptor_rule share_values[] = SHARE_RULES(DESCRIPTOR_VALUE);
 
 static void free_change(void *extra)
 {
@@ -41,24 +47,32 @@ static int change_begin(struct call *call, struct slot_change *change, realm_don
     return r;
 }
 
-/* "share-1" to "share-N", the write ends of pipes, and nothing else. */
-static int take_share_ends(struct call *call, struct slot_change *change)
+/* What comes with the call, for a slot of the kind. */
+static int accept_for(struct call *call, struct slot_change *change, unsigned position,
+                      const struct descriptor_rule *shares)
+{
+    static const struct descriptor_rule passphrase[] = {
+        { "passphrase", DESCRIPTOR_PASSPHRASE, true }, { NULL }
+    };
+    int r = descriptors_accept(call, position,
+                               change->kind == SLOT_SHARES       ? shares
+                               : change->kind == SLOT_PASSPHRASE ? passphrase
+                                                                 : NULL);
+
+    if (r == 0)
+        change->passphrase = descriptors_steal(call, "passphrase");
+    return r;
+}
+
+/* "share-1" to "share-N", and as many are made. */
+static int check_share_ends(struct call *call, struct slot_change *change)
 {
     unsigned count = (unsigned)call->descriptors.count;
-    int r = descriptors_known(call, share_names);
 
-    if (r != 0)
-        return r;
-    for (unsigned i = 0; i < count; i++) {
-        const struct descriptor *end = descriptors_find(call, share_names[i]);
-
-        if (!end)
+    for (unsigned i = 0; i < count; i++)
+        if (!descriptors_find(call, share_ends[i].name))
             return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor '%s' is missing",
-                               share_names[i]);
-        if (secret_pipe_check(end->fd, PIPE_WRITE_END) != PIPE_DONE)
-            return failure_set(&call->failure, ERROR_BAD_DESCRIPTOR,
-                               "descriptor '%s' is not the write end of a pipe", share_names[i]);
-    }
+                               share_ends[i].name);
     change->count = count;
     if (!shares_are_valid(change->threshold, count))
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
@@ -67,43 +81,17 @@ static int take_share_ends(struct call *call, struct slot_change *change)
     return 0;
 }
 
-static int take_passphrase(struct call *call, struct slot_change *change)
-{
-    static const char *const names[] = { "passphrase", NULL };
-    struct descriptor *passphrase;
-    int r = descriptors_known(call, names);
-
-    if (r == 0)
-        r = descriptors_receive(call, NULL);
-    if (r != 0)
-        return r;
-    passphrase = descriptors_find(call, "passphrase");
-    if (!passphrase)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                           "descriptor 'passphrase' is missing");
-    r = secret_check_passphrase(call, passphrase);
-    if (r == 0)
-        change->passphrase = STEAL(passphrase->value);
-    return r;
-}
-
 /* What a new slot of the kind is made with. */
 static int take_material(struct call *call, struct slot_change *change)
 {
-    static const char *const none[] = { NULL };
     int r = slot_check_kind(call->service->realm, change->kind, &call->failure);
 
+    if (r == 0 && change->kind != SLOT_SHARES && change->threshold != 0)
+        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                        "a threshold is for slots of shares: give 0");
     if (r == 0)
-        r = descriptors_take(call, 2);
-    if (r != 0)
-        return r;
-    if (change->kind == SLOT_SHARES)
-        return take_share_ends(call, change);
-    if (change->threshold != 0)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                           "a threshold is for slots of shares: give 0");
-    return change->kind == SLOT_PASSPHRASE ? take_passphrase(call, change)
-                                           : descriptors_known(call, none);
+        r = accept_for(call, change, 2, share_ends);
+    return r == 0 && change->kind == SLOT_SHARES ? check_share_ends(call, change) : r;
 }
 
 static void reply_id(struct call *call, uint32_t id)
@@ -121,7 +109,8 @@ static int send_shares(struct call *call, const struct slot_change *change)
         int r = share_format(&change->shares.shares[i], &text);
 
         if (r == 0)
-            r = descriptor_send(call, descriptors_find(call, share_names[i]), text->bytes, text->length);
+            r = descriptor_send(call, descriptors_find(call, share_ends[i].name), text->bytes,
+                                text->length);
         if (r != 0)
             return r;
     }
@@ -256,17 +245,11 @@ int handle_remove_slot(struct call *call)
 
 static int take_shares(struct call *call, struct slot_change *change)
 {
-    int r = descriptors_known(call, share_names);
-
-    if (r == 0)
-        r = descriptors_receive(call, NULL);
-    if (r != 0)
-        return r;
     for (size_t i = 0; i < call->descriptors.count; i++) {
         const struct descriptor *item = &call->descriptors.items[i];
         CLEANUP_SHARE struct share share;
+        int r = share_parse(item->value, &share);
 
-        r = share_parse(item->value, &share);
         if (r == KEYRING_DONE)
             r = share_set_add(&change->shares, &share);
         if (r != KEYRING_DONE)
@@ -279,21 +262,16 @@ static int take_shares(struct call *call, struct slot_change *change)
 
 int handle_test_slot(struct call *call)
 {
-    static const char *const none[] = { NULL };
     struct slot_change *change;
     int r = change_of_slot(call, &change);
 
     if (r == 0)
-        r = descriptors_take(call, 1);
+        r = accept_for(call, change, 1, share_values);
     if (r != 0)
         return r;
     change->action = SLOT_TEST;
     if (change->kind == SLOT_SHARES)
         r = take_shares(call, change);
-    else if (change->kind == SLOT_PASSPHRASE)
-        r = take_passphrase(call, change);
-    else
-        r = descriptors_known(call, none);
     return r == 0 ? change_begin(call, change, on_changed) : r;
 }
 
@@ -320,17 +298,11 @@ static void on_opened(void *userdata, const struct failure *failure)
 
 int handle_enter_share(struct call *call)
 {
-    static const char *const names[] = { "share", NULL };
+    static const struct descriptor_rule rules[] = { { "share", DESCRIPTOR_VALUE, true }, { NULL } };
     struct share_entry *entry = call->service->share_entry;
     unsigned entered, needed, *kept;
-    int r = descriptors_take(call, 0);
+    int r = descriptors_accept(call, 0, rules);
 
-    if (r == 0)
-        r = descriptors_known(call, names);
-    if (r == 0 && !descriptors_find(call, "share"))
-        r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'share' is missing");
-    if (r == 0)
-        r = descriptors_receive(call, NULL);
     if (r == 0)
         r = share_entry_add(entry, descriptors_find(call, "share")->value, &call->failure);
     if (r != 0)

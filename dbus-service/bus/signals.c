@@ -42,12 +42,8 @@ static void state_property_changed(struct service *service)
 
     writer_string(&writer, BUS_INTERFACE_MANAGER);
     writer_open(&writer, DBUS_TYPE_ARRAY, "{sv}");
-    writer_open_entry(&writer, "State", "s");
-    writer_string(&writer, realm_state_name(realm_state(service->realm)));
-    writer_close_entry(&writer);
-    writer_open_entry(&writer, "StateText", "s");
-    writer_string(&writer, service_state_text(service));
-    writer_close_entry(&writer);
+    writer_string_entry(&writer, "State", realm_state_name(realm_state(service->realm)));
+    writer_string_entry(&writer, "StateText", service_state_text(service));
     writer_close(&writer);
     writer_strings(&writer, NULL, 0);
     emit(service, &writer, BUS_PATH, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged");

@@ -91,6 +91,34 @@ void writer_close_entry(struct writer *writer)
     writer_close(writer);
 }
 
+void writer_string_entry(struct writer *writer, const char *key, const char *text)
+{
+    writer_open_entry(writer, key, "s");
+    writer_string(writer, text);
+    writer_close_entry(writer);
+}
+
+void writer_boolean_entry(struct writer *writer, const char *key, bool value)
+{
+    writer_open_entry(writer, key, "b");
+    writer_boolean(writer, value);
+    writer_close_entry(writer);
+}
+
+void writer_uint32_entry(struct writer *writer, const char *key, uint32_t value)
+{
+    writer_open_entry(writer, key, "u");
+    writer_uint32(writer, value);
+    writer_close_entry(writer);
+}
+
+void writer_uint64_entry(struct writer *writer, const char *key, uint64_t value)
+{
+    writer_open_entry(writer, key, "t");
+    writer_uint64(writer, value);
+    writer_close_entry(writer);
+}
+
 DBusMessage *writer_take(struct writer *writer)
 {
     DBusMessage *message = writer->message;

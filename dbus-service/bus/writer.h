@@ -35,6 +35,10 @@ void writer_close(struct writer *writer);
 /* A dictionary entry {sv}: key, and a variant of the signature that is open until writer_close_entry(). */
 void writer_open_entry(struct writer *writer, const char *key, const char *signature);
 void writer_close_entry(struct writer *writer);
+void writer_string_entry(struct writer *writer, const char *key, const char *text);
+void writer_boolean_entry(struct writer *writer, const char *key, bool value);
+void writer_uint32_entry(struct writer *writer, const char *key, uint32_t value);
+void writer_uint64_entry(struct writer *writer, const char *key, uint64_t value);
 /* The message, complete; NULL when something failed. */
 DBusMessage *writer_take(struct writer *writer);
 
