@@ -335,28 +335,40 @@ answer(text)
 ''') == 'first'
 
 
-@pytest.mark.parametrize('user, heard', (('root', True), ('dave', False)))
-def test_who_hears_of_mappings(furnished, user, heard):
-    path = f'/tmp/heard-by-{user}'
-    listener = subprocess.Popen(furnished.command(['sh', '-c', f"""exec dbus-monitor --system \\
+def test_who_hears_of_mappings_and_rotations(furnished):
+    """How many records there are, and whose, is nothing that everybody on the bus hears."""
+    paths = {user: f'/tmp/heard-by-{user}' for user in ('root', 'dave')}
+    listeners = [subprocess.Popen(furnished.command(['sh', '-c', f"""exec dbus-monitor --system \\
         "type='signal',sender='org.mastersecret1'" >{path}"""], user), stderr=subprocess.DEVNULL)
+                 for user, path in paths.items()]
 
-    def heard_more():
-        before = furnished.read(path).count('member=Changed') if os.path.exists(furnished.path(path)) else 0
+    def counts():
+        return [furnished.read(path).count('member=Changed') if os.path.exists(furnished.path(path)) else 0
+                for path in paths.values()]
+
+    def both_hear():
+        before = counts()
         assert bus_client.run(furnished, '''
 door = Door()
 answer([set_mapping(door, 'user:alice', ''), door.attempt(ERP, 'Application', 'Update', 'a{sv}',
                                                           variants(contact=str(time.monotonic())))])
 ''') == ['ok', 'ok']
-        return furnished.read(path).count('member=Changed') > before
-    # Since when it listens is told by what everybody hears.
-    wait_until(heard_more, 'the first signal')
-    wait_until(heard_more, 'a signal behind that of a mapping')
-    if heard:
-        wait_until(lambda: 'member=MappingChanged' in furnished.read(path), 'the signal of a mapping')
+        return all(now > then for now, then in zip(counts(), before))
+    # Since when they listen is told by what everybody hears.
+    wait_until(both_hear, 'the first signal')
+    made = furnished.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', '/root/recipient']).stdout
+    furnished.run(['mastersecret', 'secret', 'recipient', 'add', 'safe',
+                   next(word for word in made.split() if word.startswith('ms1-public-'))])
+    assert bus_client.run(furnished, '''
+backup = os.open('/root/rotated', os.O_RDWR | os.O_CREAT, 0o600)
+answer(Door().attempt(ROOT, 'Secret', 'Rotate', 'a{sv}a{sh}', variants(), fds(backup=backup)))''') == 'ok'
+    signals = ('member=MappingChanged', 'member=RotationEnded')
+    wait_until(lambda: all(signal in furnished.read(paths['root']) for signal in signals), 'both signals')
+    wait_until(both_hear, 'a signal behind those')
     furnished.run('kill $(pidof dbus-monitor)')
-    listener.wait()
-    assert heard or 'member=MappingChanged' not in furnished.read(path)
+    for listener in listeners:
+        listener.wait()
+    assert not any(signal in furnished.read(paths['dave']) for signal in signals)
 
 
 def test_polkit_may_stand_in_for_a_role_on_the_bus(world):
