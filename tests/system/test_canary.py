@@ -3,6 +3,7 @@
 """Values nobody else has, given, used, changed and taken away by every way in: they turn up in no
 message, no log, no file, no argument, no environment, and are soon gone from the service's memory."""
 import base64
+import json
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ import pytest
 
 import bus_client
 from conftest import SOURCE, wait_until
+from test_slots import SLOTS
 
 pytestmark = pytest.mark.service
 
@@ -25,25 +27,22 @@ def value(number):
     return INPUT[number].encode()
 INPUT = sys.stdin.read().split()
 '''
-# Reads all arguments and environments again and again until its input ends.
+# Reads all arguments and environments again and again until it is told what to look for in them.
 WATCH = r'''
-import os, select, sys, time
-needles = [word.encode() for word in sys.stdin.readline().split()]
+import os, select, sys
 print('up', flush=True)
-seen, rounds = set(), 0
+texts = {}
 while not select.select([sys.stdin], [], [], 0.002)[0]:
-    rounds += 1
     for pid in filter(str.isdigit, os.listdir('/proc')):
         for name in ('cmdline', 'environ'):
             try:
                 with open(f'/proc/{pid}/{name}', 'rb') as file:
-                    text = file.read()
+                    texts[file.read()] = f'{pid} {name}'
             except OSError:
                 continue
-            seen.update(f'{pid} {name}' for needle in needles if needle in text)
-            if b'known-argument' in text:
-                seen.add('control')
-print(rounds, sorted(seen))
+needles = [word.encode() for word in sys.stdin.readline().split()]
+print(sorted({where for text, where in texts.items() for needle in needles if needle in text} |
+             {'control' for text in texts if b'known-argument' in text}))
 '''
 
 
@@ -54,13 +53,12 @@ def canaries(count):
 class Watch:
     """A root monitor on the bus, and a look at all processes, while something is done."""
 
-    def __init__(self, world, needles):
+    def __init__(self, world):
         self.world = world
         self.monitor = subprocess.Popen(world.command(
             ['bash', '-c', f'exec dbus-monitor --system --pcap >{CAPTURE}']), stdin=subprocess.DEVNULL)
         self.processes = subprocess.Popen(world.command(['/usr/bin/python3', '-c', WATCH]), text=True,
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        print(*needles, file=self.processes.stdin, flush=True)
         assert self.processes.stdout.readline() == 'up\n'
         wait_until(lambda: os.path.exists(world.path(CAPTURE)) and
                    self.size() > 24, 'the monitor to start')
@@ -70,9 +68,10 @@ class Watch:
         world.run(['busctl', 'call', 'org.freedesktop.DBus', '/', 'org.freedesktop.DBus', 'GetId'])
         return os.stat(world.path(path)).st_size
 
-    def end(self):
+    def end(self, needles):
+        """What went over the bus; where the needles were among arguments and environments."""
         self.world.run(['bash', '-c', 'sleep 0.3', 'known-argument'])
-        seen = self.processes.communicate('\n', timeout=60)[0]
+        seen = self.processes.communicate(' '.join(needles) + '\n', timeout=60)[0]
         self.world.run('kill $(pidof dbus-monitor)')
         self.monitor.wait()
         with open(self.world.path(CAPTURE), 'rb') as file:
@@ -162,7 +161,7 @@ def test_a_secret_is_nowhere(world):
     needles = canaries(10)
     world.run(['mastersecret', 'app', 'create', 'erp', '--users', 'clerks', '--field', 'user',
                '--field', 'password:masked', '--field', 'client', '--enable'])
-    watch = Watch(world, needles)
+    watch = Watch(world)
     use_command_line(world, *needles[0:3])
     use_bus(world, 'bus', *needles[3:6])
     use_bus(world, 'direct', *needles[6:9])
@@ -170,7 +169,7 @@ def test_a_secret_is_nowhere(world):
     time.sleep(1)
     while_there = holders(memory(world), needles)
     world.run(['mastersecret', 'map', 'delete', 'erp'], user='alice')
-    capture, seen = watch.end()
+    capture, seen = watch.end(needles)
 
     # What is looked at does show what may be seen.
     for word in (b'SetMapping', b'Lookup', b'Verify', b'EXTERNAL-MARK', b'BOB-bus'):
@@ -257,7 +256,7 @@ def test_a_captured_password_is_nowhere(world):
     world.run('chpasswd', input=f'alice:{typed}\n')
     stack = world.read('/usr/share/doc/mastersecret/pam/su-capture')
     world.write('/etc/pam.d/canary', ''.join(line for line in stack.splitlines(True) if 'rootok' not in line))
-    watch = Watch(world, needles)
+    watch = Watch(world)
     hosts = [stays(world, PAM_HOST, typed), stays(world, LIBRARY_HOST, given, 'bob')]
     assert [results for _, _, results in hosts] == [[0, 0], [0] * 5]
     time.sleep(1)
@@ -272,29 +271,38 @@ def test_a_captured_password_is_nowhere(world):
     assert not holders(memory(world), needles)
     assert world.run(['mastersecret', 'get', 'erp'], user='alice').stdout == typed
     assert world.run(['mastersecret', 'get', 'erp'], user='bob').stdout == given
-    capture, seen = watch.end()
+    capture, seen = watch.end(needles)
     assert "['control']" in seen, seen
     assert not holders([(CAPTURE, capture), *contents(world, FOLDERS)], needles)
 
 
-def long_lived_keys(world):
-    """Out of the keyring as a second reader of the format opens it; and the realm's id, which is no secret."""
+def reader():
+    """A second reader of the formats."""
     sys.path.insert(0, f'{SOURCE}/tests/format')
-    import reader  # pylint: disable=import-outside-toplevel,import-error
-    files = {}
-    for name in ('keyring', 'keyfile'):
-        with open(world.path(f'{world.state}/{name}'), 'rb') as file:
-            files[name] = file.read()
-    content = reader.parse_content(reader.read_keyring(files['keyring'], {1: files['keyfile']}))
+    import reader as found  # pylint: disable=import-outside-toplevel,import-error
+    return found
+
+
+def keys_in(keyring, sources):
+    """What is secret in a keyring, and the realm's id, which is not."""
+    content = reader().parse_content(reader().read_keyring(keyring, sources))
     secrets = [row['secret'] for row in content['generations'].values()]
-    return secrets + [content['log key'], content['name key'], content['host key'][1], files['keyfile']], content['realm']
+    return secrets + [content['log key'], content['name key'], content['host key'][1], content['signing key'][1][:32]], \
+        content['realm']
+
+
+def long_lived_keys(world):
+    with open(world.path(f'{world.state}/keyring'), 'rb') as keyring, open(world.path(f'{world.state}/keyfile'), 'rb') as key:
+        sources = {1: key.read()}
+        keys, realm = keys_in(keyring.read(), sources)
+    return keys + [sources[1]], realm
 
 
 def test_long_lived_keys_are_hidden_from_root(world):
     """Root may read the process, and so dump it; keys are in memory that the kernel shows to nobody else."""
     world.start_service()
     keys, realm = long_lived_keys(world)
-    assert len(keys) == 5 and all(len(key) >= 32 for key in keys)
+    assert len(keys) == 6 and all(len(key) >= 32 for key in keys)
     if 'memfd_secret' not in world.run('mastersecret status').stdout:
         pytest.skip('the kernel has no memfd_secret')
     image = memory(world)
@@ -302,26 +310,110 @@ def test_long_lived_keys_are_hidden_from_root(world):
     assert not holders(image, keys)
 
 
-def test_passphrases_are_nowhere(make_world):
-    new = make_world(generate=False)
-    needles = canaries(2)
-    watch = Watch(new, needles)
-    done = new.run(['/usr/bin/python3', '-c', bus_client.PRELUDE + STDIN + '''
+class Writes:
+    """All that the service writes anywhere, as the kernel gets it."""
+    path = '/srv/writes'
+
+    def __init__(self, world):
+        self.world, self.pid = world, world.service_pid()
+        self.strace = subprocess.Popen(world.command(
+            ['strace', '-f', '-qq', '-xx', '-s', '200000', '-o', self.path, '-p', str(self.pid),
+             '-e', 'trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,vmsplice']))
+        wait_until(lambda: all('TracerPid:\t0\n' not in world.read(f'/proc/{self.pid}/task/{task}/status')
+                               for task in os.listdir(world.path(f'/proc/{self.pid}/task'))), 'strace to attach')
+
+    def end(self):
+        """(what the descriptor is, what was written) for each call."""
+        links = {name: os.readlink(self.world.path(f'/proc/{self.pid}/fd/{name}'))
+                 for name in os.listdir(self.world.path(f'/proc/{self.pid}/fd'))}
+        self.world.run('kill $(pidof strace)')
+        self.strace.wait()
+        for line in self.world.read(self.path).splitlines():
+            number = re.search(r'\((\d+),', line)
+            if number:
+                yield links.get(number[1], line[:60]), bytes.fromhex(''.join(re.findall(r'\\x([0-9a-f]{2})', line)))
+
+
+LIFE = SLOTS + STDIN + r'''
+def rotated(door):
+    while door.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss', OURS + '.Secret', 'Rotation')['state'] != 'idle':
+        time.sleep(0.02)
+def file(name):
+    return os.open('/root/' + name, os.O_RDWR | os.O_CREAT, 0o600)
+def keyring():
+    with open('/var/lib/mastersecret/keyring', 'rb') as found:
+        return found.read().hex()
+def done(got):
+    return str(got[0]) if isinstance(got, list) else 'ok'
+def generate():
+    return done(secret(door, 'Generate', 'sssa{sh}', 'passphrase', 'hint', '/root/one', backup=file('one'),
+                       **{'passphrase': given(value(0)), 'slot-passphrase': given(value(1))}))
 door = Door()
-backup = os.open('/root/backup', os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-door.call(ROOT, 'Secret', 'Generate', 'sssa{sh}', 'passphrase', 'hint', '/root/backup', dbus.Dictionary(
-    {'passphrase': UnixFd(given(value(0))), 'slot-passphrase': UnixFd(given(value(1))),
-     'backup': UnixFd(backup)}, signature='sh'), timeout=60)
-assert door.attempt(ROOT, 'Secret', 'Seal', '') == 'ok'
-answer([door.attempt(ROOT, 'Secret', 'Unseal', 'a{sh}', fds(passphrase=given(value(0))), timeout=60),
-        door.attempt(ROOT, 'Secret', 'Unseal', 'a{sh}', fds(passphrase=given(value(1))), timeout=60)])
-'''], input='\n'.join(needles))
-    assert done.stdout == '["WrongPassphrase", "ok"]\n'
+'''
+LIVE = r'''
+number, old = shares(door, 'AddSlot', 'sua{sh}', 'shares', 2, 2)
+number, new = shares(door, 'ReplaceSlot', 'uua{sh}', number, 2, 3)
+keyrings = [keyring()]
+both = {'share-1': given(new[2].encode()), 'share-2': given(new[0].encode())}
+results = [
+    create(door), set_mapping(door, 'user:alice', 'ALICE01'), test(door, number, **both),
+    unseal(door, passphrase=given(value(0))), enter(door, new[0]),
+    door.attempt(ROOT, 'Secret', 'AddRecipient', 'ss', 'safe', INPUT[2]),
+    door.attempt(ROOT, 'Secret', 'AddRecipient', 'ss', 'not safe', INPUT[2][:-1]),
+    done(secret(door, 'Backup', 'ssa{sh}', 'hint', '/root/two', backup=file('two'))),
+    done(secret(door, 'VerifyBackup', 'a{sh}', backup=file('two'), **{'private-key': given(value(3))})),
+    done(secret(door, 'VerifyBackup', 'a{sh}', backup=file('two'), **{'private-key': given(value(3)[:-1])})),
+    done(told(lambda: door.call(ROOT, 'Manager', 'Export', 'a{sh}', named({'file': file('export')})))),
+    done(secret(door, 'Rotate', 'a{sv}a{sh}', variants(), backup=file('three')))]
+rotated(door)
+keyrings.append(keyring())
+results += [
+    done(secret(door, 'Restore', 'ba{sv}a{sh}', False, variants(), backup=file('one'), passphrase=given(value(0)))),
+    seal(door), unseal(door, passphrase=given(value(0))), enter(door, new[1]), enter(door, old[0]),
+    enter(door, new[2][:-1] + '7'), enter(door, new[0]), seal(door), unseal(door, passphrase=given(value(1))),
+    door.state(), seal(door)]
+answer([results, old, new, keyrings])
+'''
+
+
+def test_the_master_secret_is_nowhere(make_world):
+    """Neither it nor what opens it, from its generation over slots, shares, backups, an export, a rotation and a restore
+    to the seal: on the bus, in files, logs, arguments, environments, and in nothing that the service writes but into
+    pipes; and when it is sealed not in its memory."""
+    world = make_world(generate=False)
+    passphrases = canaries(2)
+    watch = Watch(world)
+    made = world.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', '/root/private']).stdout
+    public = next(word for word in made.split() if word.startswith('ms1-public-'))
+    private = world.read('/root/private').strip()
+    words = '\n'.join([*passphrases, public, private])
+
+    def run(code):
+        return json.loads(world.run(['/usr/bin/python3', '-c', bus_client.PRELUDE + LIFE + code], input=words, timeout=120).stdout)
+    assert run('answer(generate())') == 'ok'
+    writes = Writes(world)
+    results, old, texts, keyrings = run(LIVE)
+    assert results == ['ok', 'ok', 'ok', 'AlreadyUnsealed', 'AlreadyUnsealed', 'ok', 'InvalidArgument', 'ok', 'ok',
+                       'WrongPassphrase', 'ok', 'ok', 'ok', 'ok', 'WrongPassphrase', [1, 2], 'BadShare', 'BadShare', [2, 2],
+                       'ok', 'ok', 'ready', 'ok']
+    needles = [*passphrases, private, reader().parse_key_text(private.encode(), b'ms1-recipient-')]
+    for share in (*old, *texts):
+        needles += [share.strip(), reader().parse_share(share.encode())['bytes']]
+    for keyring in map(bytes.fromhex, keyrings):
+        sources = {4: [texts[0].encode(), texts[1].encode()]}
+        cursor = reader().Cursor(keyring[28:])
+        slots = [reader().open_slot(cursor.block(), keyring[12:28], sources) for _ in range(cursor.number('H'))]
+        needles += [*keys_in(keyring, sources)[0], *(root for root in slots if root)]
     time.sleep(1)
-    assert not holders(memory(new), needles)
-    capture, seen = watch.end()
-    assert b'Unseal' in capture and "['control']" in seen, seen
-    assert not holders([(CAPTURE, capture), *contents(new, FOLDERS)], needles)
+    assert not holders(memory(world), needles)
+    written = list(writes.end())
+    capture, seen = watch.end([*passphrases, private, *old, *texts])
+    assert b'EnterShare' in capture and "['control']" in seen, seen
+    through = {where for where, needle in holders(written, needles)}
+    assert through and all(where.startswith('pipe:') for where in through), through
+    files = [(path, data) for path, data in contents(world, FOLDERS) if not path.endswith('/root/private')]
+    assert {'one', 'two', 'three', 'export', 'keyring', 'journal'} <= {os.path.basename(path) for path, _ in files}
+    assert not holders([(CAPTURE, capture), *files], needles)
 
 
 def test_what_a_stolen_disk_shows(world):
