@@ -99,7 +99,7 @@ enum {
     X(DAMAGED, "Damaged", 8, "stored data is damaged",                                             \
       "see the service's log for file and place")                                                  \
     X(ROLLED_BACK, "RolledBack", 8, "the state folder is older than its anchor",                   \
-      "put the newest state back, or accept the loss by removing the anchor file")                 \
+      "put the newest state back, or run: mastersecret secret restore FILE --accept-rollback")     \
     X(NEWER_FORMAT, "NewerFormat", 8, "written by a newer version",                                \
       "install at least the version that wrote it")                                                \
     X(OUTCOME_UNKNOWN, "OutcomeUnknown", 7, "it is not known whether the change was made",         \

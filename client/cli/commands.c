@@ -50,8 +50,8 @@ const struct command commands[] = {
           OPTION_BIT(NEW_SLOT) | OPTION_BIT(PRIVATE_KEY) | PASSPHRASE | JSON,
       "take the keys from a backup", "restore", command_restore, NULL,
       "On an empty machine, beside data, or into a running service. The keyring that was there\n"
-      "is kept aside. With --fd the labels are 'passphrase' (of the backup), 'private-key' and\n"
-      "'slot-passphrase'." },
+      "is kept aside. N of --accept-loss is what the dry run counts, no more and no fewer. With --fd\n"
+      "the labels are 'passphrase' (of the backup), 'private-key' and 'slot-passphrase'." },
     { "secret", "census", "", 0, 0, JSON, "count the records of each generation",
       "count the records", command_census, NULL, NULL },
 

@@ -170,9 +170,7 @@ int restore_examine_record(void *userdata, const struct log_walk_record *record)
         return -ENOMEM;
     examination->into->records++;
     entry->by_class[record->key->class]++;
-    if (!examination->all && entry->records++ >= SAMPLE_FIRST &&
-        entry->records % SAMPLE_EVERY != 0 &&
-        entry->unreadable < entry->sampled) /* one that cannot be opened is counted in full */
+    if (entry->records++ >= SAMPLE_FIRST && entry->records % SAMPLE_EVERY != 0 && !examination->all)
         return 0;
     r = record_open(examination->keyring, record->key, record->record, record->size, NULL, &value);
     if (r < 0)
@@ -239,11 +237,34 @@ int restore_examine(struct restore *into, struct realm *realm, int fd,
                                    : realm_failure_log(failure, outcome, ret_report->text);
 }
 
+static void forget_counts(struct restore *restore)
+{
+    restore->records = restore->sampled = restore->unreadable = 0;
+    for (size_t i = 0; i < restore->count; i++) {
+        struct restore_generation *entry = &restore->generations[i];
+
+        entry->records = entry->sampled = entry->unreadable = 0;
+        memset(entry->by_class, 0, sizeof(entry->by_class));
+    }
+}
+
+/* Where one of the sample does not open, all are opened: whoever gives some up says how many. */
+static int examine_sample(struct restore *restore, int fd, struct keyring *keyring,
+                          struct log_file_report *ret_report, struct failure *failure)
+{
+    int r = restore_examine(restore, restore->realm, fd, keyring, false, ret_report, failure);
+
+    if (r != 0 || restore->unreadable == 0)
+        return r;
+    forget_counts(restore);
+    return restore_examine(restore, restore->realm, fd, keyring, true, ret_report, failure);
+}
+
 /* All records of the journal that is here, with the keyring that would open it. */
 static int examine_journal(struct restore *restore, struct keyring *keyring,
                            struct failure *failure)
 {
-    struct realm *realm = restore->realm;
+    const struct realm *realm = restore->realm;
     CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal",
                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct log_hash hash = {.hash = log_hash, .userdata = keyring};
@@ -254,18 +275,24 @@ static int examine_journal(struct restore *restore, struct keyring *keyring,
     if (!present && errno != ENOENT)
         return -errno;
     if (present)
-        r = restore_examine(restore, realm, fd, keyring, false, &report, failure);
+        r = examine_sample(restore, fd, keyring, &report, failure);
     return r == 0 && closed ? check_anchor(restore, &hash, present ? &report : NULL, failure) : r;
 }
 
 static int check_loss(const struct restore *restore, struct failure *failure)
 {
-    if (restore->action != RESTORE_DO || restore->unreadable <= restore->accept_loss)
+    char accepted[64] = "";
+
+    if (restore->action != RESTORE_DO || restore->unreadable == 0 ||
+        restore->unreadable == restore->accept_loss)
         return 0;
+    if (restore->accept_loss > 0)
+        snprintf(accepted, sizeof(accepted), ", and a loss of %llu was accepted",
+                 (unsigned long long)restore->accept_loss);
     return failure_set(failure, ERROR_RECORDS_UNREADABLE,
-                       "%llu of %llu records would be unreadable afterwards; nothing was changed",
+                       "%llu of %llu records would be unreadable afterwards%s; nothing was changed",
                        (unsigned long long)restore->unreadable,
-                       (unsigned long long)restore->records);
+                       (unsigned long long)restore->records, accepted);
 }
 
 /* ---- With an open keyring ---- */
@@ -336,6 +363,31 @@ static int run_open(void *work, struct keyring *keyring, struct keyring **ret_ke
     return r;
 }
 
+static int run_nothing(void *work, struct keyring **keyring, struct failure *failure)
+{
+    (void)work;
+    (void)keyring;
+    (void)failure;
+    return 0;
+}
+
+/* Records can be read that could not before: what is kept in memory of them is read anew, before that is said. */
+static void on_merged(void *userdata, const struct failure *failure)
+{
+    struct restore *restore = userdata;
+    struct failure ignored;
+    bool more = false;
+
+    for (size_t i = 0; i < restore->count; i++)
+        more = more || (restore->generations[i].verdict == RESTORE_ONLY_IN_BACKUP &&
+                        restore->generations[i].records > 0);
+    if (more && failure->code == ERROR_NONE && restore->action == RESTORE_DO &&
+        realm_reopen_after(restore->realm, run_nothing, restore, restore->done, restore->userdata,
+                           &ignored) == 0)
+        return;
+    restore->done(restore->userdata, failure);
+}
+
 /* ---- Without ---- */
 
 /* A backup of another realm never takes the place of a keyring whose realm can be read. */
@@ -365,12 +417,18 @@ static int renew(struct restore *restore, const struct keyring *backup,
     return keyring_failure(restore, keyring_change(backup, &change, ret_keyring), failure);
 }
 
-static int move_anchor(const struct restore *restore)
+/* What says that the journal was newer once: the anchor, and a view, which is built anew. */
+static int move_witnesses(const struct restore *restore)
 {
     const char *path = restore->realm->options.anchor_path;
+    int folder_fd = restore->realm->options.folder_fd;
     CLEANUP_FREE char *aside = NULL;
 
-    if (!restore->rolled_back || !path)
+    if (!restore->accept_rollback)
+        return 0;
+    if (renameat(folder_fd, "view", folder_fd, "view.before-restore") < 0 && errno != ENOENT)
+        return -errno;
+    if (!restore->rolled_back)
         return 0;
     if (asprintf(&aside, "%s.before-restore", path) < 0)
         return -ENOMEM;
@@ -391,7 +449,7 @@ static int install(struct restore *restore, struct keyring *keyring, struct fail
     if (r == 0)
         r = keyring_failure(restore, keyring_install(realm->options.folder_fd, keyring, &request),
                             failure);
-    return r == 0 ? move_anchor(restore) : r;
+    return r == 0 ? move_witnesses(restore) : r;
 }
 
 static int run_closed(void *work, struct keyring **ret_keyring, struct failure *failure)
@@ -446,7 +504,9 @@ int restore_begin(struct realm *realm, struct restore *restore, realm_done done,
     if (r != 0)
         return r;
     restore->realm = realm;
+    restore->done = done;
+    restore->userdata = userdata;
     if (realm_keyring(realm) || restore->action == RESTORE_VERIFY)
-        return realm_job(realm, run_open, restore, done, userdata, failure);
+        return realm_job(realm, run_open, restore, on_merged, restore, failure);
     return realm_open_by(realm, run_closed, restore, restore->slot, done, userdata, failure);
 }

@@ -43,8 +43,8 @@ struct restore {
     /* RESTORE_TRY, RESTORE_DO. */
     enum slot_kind slot; /* of the keyring to be made, where none is open; a passphrase: */
     struct secret *slot_passphrase; /* owned; NULL: the backup's */
-    uint64_t accept_loss;           /* that many records may be unreadable */
-    bool accept_rollback; /* the journal may be older than its anchor, which is then kept aside */
+    uint64_t accept_loss; /* so many records, no more and no fewer, may be unreadable */
+    bool accept_rollback; /* the journal may be older than its anchor and its view: kept aside */
     /* What was found, as far as it came. */
     struct backup_facts *facts;
     struct backup_manifest manifest;
@@ -52,6 +52,8 @@ struct restore {
     struct restore_generation *generations; /* numbers ascend */
     uint64_t records, sampled, unreadable;
     bool rolled_back;
+    realm_done done;
+    void *userdata;
     char aside[NAME_MAX + 1]; /* RESTORE_DO: what the keyring that was here is kept as in the state
                                  folder; "": none was */
 };

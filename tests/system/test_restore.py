@@ -94,11 +94,14 @@ answer([to_recipients, report['hint'], generations(report), report['records'] >=
 
 
 def test_an_empty_machine(world):
-    """Another host name and service account change nothing: the keys come back, and an export's records with them."""
+    """Another machine: its name, id, address and service account matter to no backup."""
     furnish(world, 'PASSPHRASE')
     realm, epoch = manager(world, 'Realm'), int(manager(world, 'Epoch').split()[1])
     wipe(world, f'{world.state}/*', f'{world.anchor}/*')
-    world.run('hostname elsewhere.example')
+    world.run('hostname elsewhere.example; tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id; '
+              'ip address add 192.0.2.7/24 dev lo; sed -i "s/^mastersecret:x:[0-9]*:/mastersecret:x:4711:/" /etc/passwd; '
+              f'chown mastersecret {world.state} {world.anchor} /run/mastersecret')
+    world.restart_bus()
     assert manager(world, 'State') == 's "unconfigured"'
     before = everything(world)
     report = ask(world, 'answer(restore(True, passphrase=PASSPHRASE))')
@@ -194,10 +197,43 @@ answer(str(rotation()['state']))''') == 'idle'
     count = report['unreadable']
     assert count == report['records'] > 0 and [2, '', 'not-in-backup'] == report['generations'][-1][:3]
     before = everything(world)
-    assert ask(world, f'answer([restore()[0], restore(False, {{"accept-loss": dbus.UInt64({count - 1})}})[0]])') == \
-        ['RecordsUnreadable'] * 2
+    accept = 'lambda count: restore(False, {"accept-loss": dbus.UInt64(count)})'
+    assert ask(world, f'accept = {accept}; answer([restore()[0], accept({count - 1})[0], accept({count + 1})[0]])') == \
+        ['RecordsUnreadable'] * 3
     assert everything(world) == before
+    # Who gives up exactly what is lost may go on; with the right backup it is there again.
+    assert ask(world, f'accept = {accept}; answer([accept({count})["unreadable"], door.state()])') == [count, 'ready']
+    assert 'second' not in lookups(world)
     assert ask(world, 'answer(restore(path="/root/new")["unreadable"])') == 0
+    assert lookups(world) == ['first', 'second']
+
+
+def test_half_a_rotation(world):
+    """Records of each generation are opened; a backup without one of them lacks so many; restored, the rotation goes on."""
+    furnish(world)
+    assert ask(world, '''
+new = os.open('/root/new', os.O_RDWR | os.O_CREAT, 0o600)
+options = dbus.Dictionary({'rate': dbus.UInt32(1)}, signature='sv')
+begun = int(secret(door, 'Rotate', 'a{sv}a{sh}', options, backup=new))
+end = time.monotonic() + 60
+def counts():
+    return [sum(map(int, one[5].values())) for one in door.call(ROOT, 'Secret', 'Census', '')]
+while 0 in counts() and time.monotonic() < end:
+    time.sleep(0.05)
+answer([begun, door.attempt(ROOT, 'Secret', 'PauseRotation', '')])''') == [2, 'ok']
+    wipe(world, f'{world.state}/keyring*', f'{world.state}/keyfile')
+    found = ask(world, 'answer(restore(True, path="/root/new")["generations"])')
+    assert [one[0::2][:2] for one in found] == [[1, 'in-backup'], [2, 'in-backup']]
+    assert all(records == sampled > 0 == unreadable for *_, records, sampled, unreadable in found), found
+    assert ask(world, 'answer(restore(True)["unreadable"])') == found[1][3]
+    assert ask(world, 'answer(restore(path="/root/new")["unreadable"])') == 0
+    assert lookups(world) == ['first', 'second']
+    assert ask(world, '''
+end = time.monotonic() + 60
+door.attempt(ROOT, 'Secret', 'SetRotationRate', 'u', dbus.UInt32(0))
+while len(door.call(ROOT, 'Secret', 'Census', '')) > 1 and time.monotonic() < end:
+    time.sleep(0.05)
+answer([[int(one[0]), str(one[4])] for one in door.call(ROOT, 'Secret', 'Census', '')])''') == [[2, 'active']]
     assert lookups(world) == ['first', 'second']
 
 
@@ -216,3 +252,14 @@ def test_a_state_folder_older_than_its_anchor(world):
     assert ask(world, 'answer([restore(False, {"accept-rollback": True})["rolled-back"], door.state()])') == [True, 'ready']
     assert lookups(world) == ['first', 'second']
     assert os.path.exists(world.path(f'{world.anchor}/anchor.before-restore'))
+    # The journal alone: the view is as new as the anchor, and goes aside, too.
+    world.kill_service('TERM')
+    world.run(f'cp -a {world.state}/journal /root/journal')
+    assert ask(world, 'answer([set_mapping(door, "user:alice", "A", b"newest")])') == ['ok']
+    world.kill_service('TERM')
+    world.run(f'cp -a /root/journal {world.state}/journal')
+    assert ask(world, 'answer([door.state(), "its view is of" in door.manager("StateText"), restore()[0]])') == \
+        ['sealed', True, 'RolledBack']
+    assert ask(world, 'answer([restore(False, {"accept-rollback": True})["rolled-back"], door.state()])') == [True, 'ready']
+    assert lookups(world) == ['first', 'second']
+    assert os.path.exists(world.path(f'{world.state}/view.before-restore'))
