@@ -3,6 +3,8 @@
 
 noinst_LTLIBRARIES += %D%/libcommon.la
 %C%_libcommon_la_SOURCES = \
+    %D%/backup_head.c \
+    %D%/backup_head.h \
     %D%/base32.c \
     %D%/base32.h \
     %D%/cleanup.h \

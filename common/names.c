@@ -109,6 +109,22 @@ static bool is_control(uint32_t point)
     return point < 0x20 || (point >= 0x7f && point <= 0x9f);
 }
 
+void text_to_line(const char *text, size_t length, char *ret_line)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    uint32_t point;
+
+    if (!text_is_utf8(text, length, length)) {
+        memcpy(ret_line, "?", 2);
+        return;
+    }
+    for (size_t width; length > 0; bytes += width, length -= width) {
+        width = utf8_decode(bytes, length, &point);
+        ret_line = is_control(point) ? mempcpy(ret_line, "?", 1) : mempcpy(ret_line, bytes, width);
+    }
+    *ret_line = '\0';
+}
+
 bool name_is_valid(const char *name)
 {
     const uint8_t *bytes = (const uint8_t *)name;

@@ -35,6 +35,10 @@ enum {
     PASSPHRASE_MIN_BYTES = 8,
     PASSPHRASE_MAX_BYTES = 1024,
     HINT_MAX_BYTES = 512,
+    REALM_ID_SIZE = 16,
+    FINGERPRINT_SIZE = 16,            /* of a generation; shown as 32 hex digits in groups of four */
+    GENERATIONS_MAX = 1024,
+    RECIPIENTS_MAX = 64,
 };
 
 /* The error table: enumerator, D-Bus name below BUS_ERROR_PREFIX, exit status of the command line,
@@ -156,6 +160,9 @@ enum error_code error_from_name(const char *name);
 
 /* Valid UTF-8 without NUL, at most `maximum` bytes; `length` excludes any terminator. */
 bool text_is_utf8(const char *text, size_t length, size_t maximum);
+/* As one line for people: '?' for each control character, and for the whole of what is not UTF-8.
+ * Writes at most length + 1 bytes, or 2, with the terminator. */
+void text_to_line(const char *text, size_t length, char *ret_line);
 /* A name of an application, field, user or group: 1 to NAME_MAX_BYTES bytes of UTF-8 and no
  * control character (below 0x20, 0x7f, U+0080..U+009F). */
 bool name_is_valid(const char *name);

@@ -9,7 +9,8 @@ LDADD = dbus-service/libservice.la client/cli/libcli.la client/libclient.la comm
 unit_tests =
 
 # common
-unit_tests += %D%/unit/common_base32_test \
+unit_tests += %D%/unit/common_backup_head_test \
+    %D%/unit/common_base32_test \
     %D%/unit/common_cursor_test \
     %D%/unit/common_hex_test \
     %D%/unit/common_names_test \
@@ -19,6 +20,7 @@ unit_tests += %D%/unit/common_base32_test \
     %D%/unit/common_secret_test \
     %D%/unit/common_secret_pipe_test
 %C%_unit_common_names_test_CPPFLAGS = $(AM_CPPFLAGS) $(DBUS_CFLAGS)
+%C%_unit_common_backup_head_test_LDADD = common/librecipient.la common/libcommon.la $(CMOCKA_LIBS)
 %C%_unit_common_recipient_key_test_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
 %C%_unit_common_recipient_key_test_LDADD = common/librecipient.la common/libcommon.la $(CMOCKA_LIBS)
 %C%_unit_common_names_test_LDADD = $(LDADD) $(DBUS_LIBS)

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The whole of a regular file of at most BACKUP_HEAD_FILE_MAX bytes. */
-static int read_whole(const char *path, uint8_t *bytes, size_t *ret_size)
+/* The whole of a regular file of at most BACKUP_FILE_MAX bytes; of a longer one, one more. */
+static int read_whole(const char *path, uint8_t bytes[BACKUP_FILE_MAX + 1], size_t *ret_size)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
@@ -23,8 +23,8 @@ static int read_whole(const char *path, uint8_t *bytes, size_t *ret_size)
         return output_local("cannot open '%s': %s", path, strerrordesc_np(errno));
     if (!S_ISREG(status.st_mode))
         return output_local("'%s' is not a regular file", path);
-    while (count > 0 && size < BACKUP_HEAD_FILE_MAX + 1) {
-        count = read(fd, bytes + size, BACKUP_HEAD_FILE_MAX + 1 - size);
+    while (count > 0 && size < BACKUP_FILE_MAX + 1) {
+        count = read(fd, bytes + size, BACKUP_FILE_MAX + 1 - size);
         if (count < 0)
             return output_local("cannot read '%s': %s", path, strerrordesc_np(errno));
         size += (size_t)count;
@@ -38,24 +38,23 @@ static int refuse(struct cli *cli, enum mastersecret_error error, const char *re
     return output_failure(cli, context_refuse(cli->service, error, "%s", reason));
 }
 
-int backup_file_read(struct cli *cli, const char *path, struct backup_head **ret_head)
+int backup_file_read(struct cli *cli, const char *path, struct backup_file **ret_file)
 {
-    CLEANUP_FREE uint8_t *bytes = malloc(BACKUP_HEAD_FILE_MAX + 1);
-    CLEANUP_FREE struct backup_head *head = malloc(sizeof(*head));
+    CLEANUP_FREE struct backup_file *file = malloc(sizeof(*file));
     size_t size = 0;
     int r, outcome;
 
-    if (!bytes || !head)
+    if (!file)
         return output_local("out of memory");
-    r = read_whole(path, bytes, &size);
+    r = read_whole(path, file->bytes, &size);
     if (r != STATUS_DONE)
         return r;
-    outcome = backup_head_parse(bytes, size, head);
+    outcome = backup_head_parse(file->bytes, size, &file->head);
     switch ((enum backup_head_outcome)outcome) {
     case BACKUP_HEAD_DONE:
-        if (head->is_signed && backup_signature_check(bytes, size, head->signer) < 0)
+        if (file->head.signer && backup_signature_check(file->bytes, size, file->head.signer) < 0)
             return refuse(cli, MASTERSECRET_DAMAGED, "the backup was altered since it was made");
-        *ret_head = STEAL(head);
+        *ret_file = STEAL(file);
         return STATUS_DONE;
     case BACKUP_HEAD_NOT_ONE:
         return refuse(cli, MASTERSECRET_INVALID_ARGUMENT, "it is not a backup");

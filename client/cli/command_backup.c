@@ -8,6 +8,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/prompt.h"
 #include "client/cli/secret_call.h"
+#include "common/backup_signature.h"
 #include "common/hex.h"
 
 #include <errno.h>
@@ -106,12 +107,13 @@ static json_t *generations_of(const struct backup_head *head)
     json_t *rows = json_array();
 
     for (size_t i = 0; i < head->generation_count; i++) {
-        char fingerprint[HEX_GROUPED_SIZE(BACKUP_HEAD_FINGERPRINT_SIZE, 4)];
+        char text[HEX_GROUPED_SIZE(FINGERPRINT_SIZE, 4)];
+        const uint8_t *fingerprint;
+        uint32_t number = backup_head_generation(head, i, &fingerprint);
 
-        hex_format(head->generations[i].fingerprint, BACKUP_HEAD_FINGERPRINT_SIZE, 4, fingerprint);
-        json_array_append_new(rows, json_pack("{s:I, s:s}", "generation",
-                                              (json_int_t)head->generations[i].number,
-                                              "fingerprint", fingerprint));
+        hex_format(fingerprint, FINGERPRINT_SIZE, 4, text);
+        json_array_append_new(rows, json_pack("{s:I, s:s}", "generation", (json_int_t)number,
+                                              "fingerprint", text));
     }
     return rows;
 }
@@ -120,23 +122,26 @@ static json_t *keys_of(const struct backup_head *head)
 {
     json_t *names = json_array();
 
-    for (size_t i = 0; i < head->recipient_count; i++)
-        json_array_append_new(names, json_string(head->recipients[i]));
+    for (size_t i = 0; i < head->lock_count; i++)
+        if (head->locks[i].kind == BACKUP_LOCK_RECIPIENT)
+            json_array_append_new(names, json_string(head->locks[i].name));
     return names;
 }
 
 static json_t *describe(const struct backup_head *head)
 {
-    char realm[HEX_TEXT_SIZE(BACKUP_HEAD_REALM_SIZE)];
-    char signer[HEX_TEXT_SIZE(BACKUP_HEAD_SIGNER_SIZE)] = "";
+    json_t *recipients = keys_of(head);
+    bool has_passphrase = json_array_size(recipients) < head->lock_count;
+    char realm[HEX_TEXT_SIZE(REALM_ID_SIZE)];
+    char signer[HEX_TEXT_SIZE(BACKUP_SIGNER_SIZE)] = "";
 
-    hex_format(head->realm, sizeof(head->realm), 0, realm);
-    if (head->is_signed)
-        hex_format(head->signer, sizeof(head->signer), 0, signer);
+    hex_format(head->realm, REALM_ID_SIZE, 0, realm);
+    if (head->signer)
+        hex_format(head->signer, BACKUP_SIGNER_SIZE, 0, signer);
     return json_pack("{s:I, s:s, s:s, s:I, s:s, s:s, s:b, s:o, s:o}", "format",
                      (json_int_t)head->format, "realm", realm, "signer", signer, "created",
                      (json_int_t)head->created_usec, "host", head->host, "hint", head->hint,
-                     "passphrase", head->has_passphrase, "recipients", keys_of(head),
+                     "passphrase", has_passphrase, "recipients", recipients,
                      "generations", generations_of(head));
 }
 
@@ -152,13 +157,13 @@ int command_backup_inspect(struct cli *cli)
     static const struct column columns[] = { { "GENERATION", "generation" },
                                              { "FINGERPRINT", "fingerprint" },
                                              { NULL, NULL } };
-    CLEANUP_FREE struct backup_head *head = NULL;
+    CLEANUP_FREE struct backup_file *file = NULL;
     CLEANUP_JSON json_t *facts = NULL;
-    int r = backup_file_read(cli, cli->arguments.words[0], &head);
+    int r = backup_file_read(cli, cli->arguments.words[0], &file);
 
     if (r != STATUS_DONE)
         return r;
-    facts = describe(head);
+    facts = describe(&file->head);
     if (arguments_option(&cli->arguments, OPTION_JSON))
         return output_json(json_incref(facts));
     output_members(facts, lines);

@@ -7,8 +7,6 @@ noinst_LTLIBRARIES += %D%/libcli.la
 %C%_libcli_la_SOURCES = \
     %D%/backup_file.c \
     %D%/backup_file.h \
-    %D%/backup_head.c \
-    %D%/backup_head.h \
     %D%/backup_report.c \
     %D%/backup_report.h \
     %D%/base64.c \

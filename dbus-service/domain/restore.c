@@ -409,7 +409,7 @@ static int renew(struct restore *restore, const struct keyring *backup,
     const struct backup_facts *facts = restore->facts;
     struct backup_info info = {
         .time_usec = facts->created_usec,
-        .generation = facts->generations[facts->generation_count - 1].number,
+        .generation = facts->generation,
     };
     struct keyring_change change = {.backup = &info, .raise_epoch = true};
 

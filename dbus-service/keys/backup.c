@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/keys/backup.h"
 
-#include "common/cursor.h"
+#include "common/backup_signature.h"
 #include "common/names.h"
 #include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/durable_file.h"
@@ -38,15 +38,24 @@ void backup_discard(int fd)
 
 /* Reading */
 
-/* The file borrows from the bytes. */
-static int load(int fd, struct secret **ret_bytes, struct backup_file *ret_file)
+/* The head borrows from the bytes, which are as their signer left them. Format 1 has none: what was
+ * changed in it is found when it is opened. */
+static int load(int fd, struct secret **ret_bytes, struct backup_head *ret_head)
 {
+    static const int outcomes[] = {
+        [BACKUP_HEAD_DONE] = KEYRING_DONE,
+        [BACKUP_HEAD_NOT_ONE] = KEYRING_NOT_A_BACKUP,
+        [BACKUP_HEAD_DAMAGED] = KEYRING_DAMAGED,
+        [BACKUP_HEAD_NEWER] = KEYRING_NEWER,
+    };
     int r = durable_file_read(fd, BACKUP_FILE_MAX + 1, ret_bytes);
 
     if (r < 0)
         return r;
-    r = backup_file_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_file);
-    return r == KEYRING_DONE ? backup_file_check(ret_file) : r;
+    r = outcomes[backup_head_parse((*ret_bytes)->bytes, (*ret_bytes)->length, ret_head)];
+    if (r == KEYRING_DONE && ret_head->signer)
+        r = backup_signature_check((*ret_bytes)->bytes, (*ret_bytes)->length, ret_head->signer);
+    return r == -EBADMSG ? KEYRING_DAMAGED : r;
 }
 
 static void hash_of(const struct secret *bytes, uint8_t ret_hash[BACKUP_HASH_SIZE])
@@ -57,62 +66,34 @@ static void hash_of(const struct secret *bytes, uint8_t ret_hash[BACKUP_HASH_SIZ
     memcpy(ret_hash, hash, BACKUP_HASH_SIZE);
 }
 
-static void copy_text(char *destination, const uint8_t *text, size_t length, size_t maximum)
+static void fill_facts(struct backup_facts *facts, const struct backup_head *head)
 {
-    if (text_is_utf8((const char *)text, length, maximum))
-        memcpy(destination, text, length);
-}
+    const uint8_t *fingerprint;
 
-static void fill_locks(struct backup_facts *facts, const struct backup_file *file)
-{
-    for (size_t i = 0; i < file->lock_count; i++) {
-        if (file->locks[i].kind == BACKUP_LOCK_PASSPHRASE)
-            facts->has_passphrase = true;
-        else if (facts->recipient_count < RECIPIENTS_MAX)
-            facts->recipients[facts->recipient_count++] = file->locks[i].recipient;
-    }
-}
-
-static void fill_generations(struct backup_facts *facts, const struct backup_file *file)
-{
-    struct cursor cursor =
-        cursor_reader(file->generations, file->generation_count * BACKUP_GENERATION_SIZE);
-
-    facts->generation_count = file->generation_count;
-    for (size_t i = 0; i < facts->generation_count; i++) {
-        facts->generations[i].number = cursor_get_u32(&cursor);
-        cursor_get_bytes(&cursor, facts->generations[i].fingerprint, FINGERPRINT_SIZE);
-    }
-}
-
-static void fill_facts(struct backup_facts *facts, const struct backup_file *file)
-{
-    facts->format = file->format;
-    memcpy(facts->realm, file->realm, sizeof(facts->realm));
-    facts->created_usec = file->created_usec;
-    facts->size = file->size;
-    facts->is_signed = file->signer != NULL;
-    if (file->signer)
-        memcpy(facts->signer, file->signer, sizeof(facts->signer));
-    copy_text(facts->hint, file->hint, file->hint_length, sizeof(facts->hint) - 1);
-    copy_text(facts->host, file->host, file->host_length, sizeof(facts->host) - 1);
-    fill_locks(facts, file);
-    fill_generations(facts, file);
+    facts->format = head->format;
+    memcpy(facts->realm, head->realm, sizeof(facts->realm));
+    facts->created_usec = head->created_usec;
+    facts->is_signed = head->signer != NULL;
+    if (head->signer)
+        memcpy(facts->signer, head->signer, sizeof(facts->signer));
+    memcpy(facts->hint, head->hint, sizeof(facts->hint));
+    memcpy(facts->host, head->host, sizeof(facts->host));
+    facts->generation = backup_head_generation(head, head->generation_count - 1, &fingerprint);
 }
 
 int backup_inspect(int fd, struct backup_facts **ret_facts)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct backup_facts *facts;
-    struct backup_file file;
-    int r = load(fd, &bytes, &file);
+    struct backup_head head;
+    int r = load(fd, &bytes, &head);
 
     if (r != KEYRING_DONE)
         return r;
     facts = calloc(1, sizeof(*facts));
     if (!facts)
         return -ENOMEM;
-    fill_facts(facts, &file);
+    fill_facts(facts, &head);
     hash_of(bytes, facts->hash);
     *ret_facts = facts;
     return KEYRING_DONE;
@@ -123,37 +104,37 @@ int backup_open(int fd, const struct backup_key *key, struct keyring **ret_keyri
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     CLEANUP_KEY struct key content;
-    struct backup_file file;
-    int r = load(fd, &bytes, &file);
+    struct backup_head head;
+    int r = load(fd, &bytes, &head);
 
     if (r != KEYRING_DONE)
         return r;
-    r = backup_file_unlock(&file, key, &content);
+    r = backup_file_unlock(&head, key, &content);
     if (r != KEYRING_DONE)
         return r;
-    return backup_file_unseal(&file, &content, ret_keyring, ret_manifest);
+    return backup_file_unseal(&head, &content, ret_keyring, ret_manifest);
 }
 
 /* Writing and proving */
 
 /* The key of the content, as whoever restores gets it: by the passphrase. Who has the recipients'
  * public keys only, has no more than the key that was sealed to them. */
-static int prove_key(const struct backup_file *file, const struct backup_request *request,
+static int prove_key(const struct backup_head *head, const struct backup_request *request,
                      struct key *content)
 {
     struct backup_key key = { .passphrase = request->passphrase };
 
-    return request->passphrase ? backup_file_unlock(file, &key, content) : KEYRING_DONE;
+    return request->passphrase ? backup_file_unlock(head, &key, content) : KEYRING_DONE;
 }
 
-static int prove_content(const struct backup_file *file, const struct key *content,
+static int prove_content(const struct backup_head *head, const struct key *content,
                          const struct keyring *keyring)
 {
     CLEANUP_KEYRING struct keyring *found = NULL;
     CLEANUP_SECRET struct secret *found_content = NULL;
     CLEANUP_SECRET struct secret *expected = NULL;
     struct backup_manifest manifest;
-    int r = backup_file_unseal(file, content, &found, &manifest);
+    int r = backup_file_unseal(head, content, &found, &manifest);
 
     if (r != KEYRING_DONE)
         return r;
@@ -172,17 +153,17 @@ static int prove(int fd, const struct secret *bytes, const struct backup_request
                  struct key *content, const struct keyring *keyring)
 {
     CLEANUP_SECRET struct secret *found = NULL;
-    struct backup_file file;
+    struct backup_head head;
     int r;
 
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* from the disk if it can be had */
-    r = load(fd, &found, &file);
+    r = load(fd, &found, &head);
     if (r != KEYRING_DONE)
         return r;
     if (found->length != bytes->length || memcmp(found->bytes, bytes->bytes, bytes->length) != 0)
         return KEYRING_DAMAGED;
-    r = prove_key(&file, request, content);
-    return r == KEYRING_DONE ? prove_content(&file, content, keyring) : r;
+    r = prove_key(&head, request, content);
+    return r == KEYRING_DONE ? prove_content(&head, content, keyring) : r;
 }
 
 static int write_and_prove(int fd, const struct keyring *keyring,

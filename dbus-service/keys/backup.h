@@ -37,21 +37,13 @@ void backup_discard(int fd);
 struct backup_facts {
     uint32_t format;
     uint8_t realm[REALM_ID_SIZE];
-    uint64_t created_usec;             /* CLOCK_REALTIME */
-    uint64_t size;                     /* of the file, bytes */
-    uint8_t hash[BACKUP_HASH_SIZE];    /* as in struct backup_info */
-    bool is_signed;                    /* format 1 is not */
-    uint8_t signer[32];                /* as keyring_signer() */
-    char hint[HINT_MAX_BYTES + 1];     /* UTF-8; "" for what is not */
-    char host[NAME_MAX_BYTES + 1];     /* the machine that wrote it, the same */
-    bool has_passphrase;               /* opens with one */
-    size_t recipient_count;            /* whose private keys open it */
-    struct recipient recipients[RECIPIENTS_MAX];
-    size_t generation_count;
-    struct backup_generation {
-        uint32_t number;
-        uint8_t fingerprint[FINGERPRINT_SIZE];
-    } generations[GENERATIONS_MAX];    /* numbers ascend */
+    uint64_t created_usec;          /* CLOCK_REALTIME */
+    uint8_t hash[BACKUP_HASH_SIZE]; /* as in struct backup_info */
+    bool is_signed;                 /* format 1 is not */
+    uint8_t signer[32];             /* as keyring_signer() */
+    char hint[HINT_MAX_BYTES + 1];  /* one line of UTF-8 */
+    char host[NAME_MAX_BYTES + 1];  /* the same: the machine that wrote it */
+    uint32_t generation;            /* the newest it covers */
 };
 
 /* The caller frees the facts with free(). KEYRING_DONE, KEYRING_NOT_A_BACKUP, KEYRING_DAMAGED,

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/keys/backup_file.h"
 
+#include "common/backup_signature.h"
 #include "common/cursor.h"
-#include "common/names.h"
 #include "dbus-service/keys/keyring_content.h"
 #include "dbus-service/keys/slot.h"
 
@@ -11,10 +11,8 @@
 #include <sodium.h>
 #include <string.h>
 
-#define MAGIC "MSBACKU1"
-#define HOST_MAX_BYTES NAME_MAX_BYTES
 #define HEAD_MAX_SIZE                                                                              \
-    (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + HINT_MAX_BYTES + 4 + HOST_MAX_BYTES + 2 +     \
+    (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE + 8 + 4 + HINT_MAX_BYTES + 4 + NAME_MAX_BYTES + 2 +     \
      GENERATIONS_MAX * BACKUP_GENERATION_SIZE + KEY_SIZE + 2 +                                     \
      BACKUP_LOCKS_MAX * (4 + BACKUP_LOCK_MAX_SIZE) + BACKUP_COMMITMENT_SIZE)
 #define CONTENT_CONTEXT "msbackup"
@@ -26,97 +24,7 @@ _Static_assert(HEAD_MAX_SIZE + SEALED_OVERHEAD + KEYRING_CONTENT_MAX + BACKUP_SI
                    BACKUP_FILE_MAX,
                "the largest backup fits");
 
-static void parse_names(struct cursor *cursor, struct backup_file *file)
-{
-    cursor_get_bytes(cursor, file->realm, sizeof(file->realm));
-    file->created_usec = cursor_get_u64(cursor);
-    file->hint = cursor_get_block(cursor, HINT_MAX_BYTES, &file->hint_length);
-    file->host = cursor_get_block(cursor, HOST_MAX_BYTES, &file->host_length);
-    file->generation_count = cursor_get_u16(cursor);
-    file->generations =
-        cursor_get_view(cursor, file->generation_count * (size_t)BACKUP_GENERATION_SIZE);
-}
-
-/* Format 1: the passphrase's parameters stand in the head, the content is under its material. */
-static int parse_passphrase(struct cursor *cursor, struct backup_file *file)
-{
-    struct backup_lock *lock = &file->locks[0];
-
-    lock->kind = BACKUP_LOCK_PASSPHRASE;
-    lock->cost.opslimit = cursor_get_u64(cursor);
-    lock->cost.memlimit = cursor_get_u64(cursor);
-    cursor_get_bytes(cursor, lock->salt, sizeof(lock->salt));
-    cursor_get_bytes(cursor, lock->commitment, sizeof(lock->commitment));
-    file->lock_count = 1;
-    return KEYRING_DONE;
-}
-
-/* One passphrase at most: each costs whoever tries it a second. */
-static int parse_locks(struct cursor *cursor, struct backup_file *file)
-{
-    size_t count, passphrases = 0;
-
-    file->signer = cursor_get_view(cursor, KEY_SIZE);
-    count = cursor_get_u16(cursor);
-    if (count < 1 || count > BACKUP_LOCKS_MAX)
-        return KEYRING_DAMAGED;
-    while (file->lock_count < count) {
-        size_t length;
-        const uint8_t *block = cursor_get_block(cursor, BACKUP_LOCK_MAX_SIZE, &length);
-        struct cursor inner = cursor_reader(block, block ? length : 0);
-        struct backup_lock *lock = &file->locks[file->lock_count++];
-
-        if (backup_lock_parse(&inner, lock) != KEYRING_DONE)
-            return KEYRING_DAMAGED;
-        passphrases += lock->kind == BACKUP_LOCK_PASSPHRASE;
-    }
-    cursor_get_bytes(cursor, file->commitment, sizeof(file->commitment));
-    return passphrases <= 1 ? KEYRING_DONE : KEYRING_DAMAGED;
-}
-
-static int parse_body(struct cursor *cursor, struct backup_file *file)
-{
-    int r;
-
-    parse_names(cursor, file);
-    if (file->generation_count < 1 || file->generation_count > GENERATIONS_MAX)
-        return KEYRING_DAMAGED;
-    r = file->signature ? parse_locks(cursor, file) : parse_passphrase(cursor, file);
-    if (r != KEYRING_DONE)
-        return r;
-    file->associated_size = cursor->position;
-    return sealed_parse(cursor, &file->sealed);
-}
-
-int backup_file_parse(const void *bytes, size_t size, struct backup_file *ret_file)
-{
-    struct cursor cursor = cursor_reader(bytes, size);
-    uint32_t format = 0;
-    int r;
-
-    if (size < SEALED_MAGIC_SIZE || memcmp(bytes, MAGIC, SEALED_MAGIC_SIZE) != 0)
-        return KEYRING_NOT_A_BACKUP;
-    r = sealed_get_magic(&cursor, MAGIC, BACKUP_FORMAT_LOCKS, &format);
-    if (r != KEYRING_DONE)
-        return r;
-    *ret_file = (struct backup_file){ .bytes = bytes, .size = size, .format = format };
-    if (format >= BACKUP_FORMAT_LOCKS) {
-        if (cursor_left(&cursor) < BACKUP_SIGNATURE_SIZE)
-            return KEYRING_DAMAGED;
-        cursor.size -= BACKUP_SIGNATURE_SIZE; /* what is parsed ends before it */
-        ret_file->signature = ret_file->bytes + cursor.size;
-    }
-    return parse_body(&cursor, ret_file);
-}
-
-int backup_file_check(const struct backup_file *file)
-{
-    int r = file->signature ? backup_signature_check(file->bytes, file->size, file->signer) : 0;
-
-    return r == -EBADMSG ? KEYRING_DAMAGED : r;
-}
-
-static int unlock_passphrase(const struct backup_file *file, const struct secret *passphrase,
+static int unlock_passphrase(const struct backup_head *head, const struct secret *passphrase,
                              struct key *ret_content)
 {
     CLEANUP_KEY struct key material;
@@ -124,111 +32,83 @@ static int unlock_passphrase(const struct backup_file *file, const struct secret
 
     if (!passphrase)
         return KEYRING_NO_SLOT;
-    r = backup_lock_material(&file->locks[0], passphrase, &material);
+    r = backup_lock_material(&head->locks[0], passphrase, &material);
     if (r == KEYRING_DONE)
         key_derive(material.bytes, SUBKEY_CONTENT_PASSPHRASE, SLOT_CONTEXT, ret_content->bytes);
     return r;
 }
 
-int backup_file_unlock(const struct backup_file *file, const struct backup_key *key,
+int backup_file_unlock(const struct backup_head *head, const struct backup_key *key,
                        struct key *ret_content)
 {
     CLEANUP_KEY struct key locked;
     uint8_t commitment[BACKUP_COMMITMENT_SIZE];
     int r;
 
-    if (file->format == BACKUP_FORMAT_PASSPHRASE)
-        return unlock_passphrase(file, key->passphrase, ret_content);
-    r = backup_locks_open(file->locks, file->lock_count, file->realm, key, &locked);
+    if (head->format == BACKUP_FORMAT_PASSPHRASE)
+        return unlock_passphrase(head, key->passphrase, ret_content);
+    r = backup_locks_open(head, key, &locked);
     if (r != KEYRING_DONE)
         return r;
     key_derive(locked.bytes, SUBKEY_COMMITMENT, CONTENT_CONTEXT, commitment);
-    if (sodium_memcmp(commitment, file->commitment, sizeof(commitment)) != 0)
+    if (sodium_memcmp(commitment, head->commitment, sizeof(commitment)) != 0)
         return KEYRING_DAMAGED;
     key_derive(locked.bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, ret_content->bytes);
     return KEYRING_DONE;
 }
 
 /* The head's list is compared with fingerprints recomputed from the secrets just opened. */
-static bool generations_fit(const struct backup_file *file, const struct keyring *keyring)
+static bool generations_fit(const struct backup_head *head, const struct keyring *keyring)
 {
-    struct cursor cursor =
-        cursor_reader(file->generations, file->generation_count * BACKUP_GENERATION_SIZE);
-
-    if (file->generation_count != keyring->count)
+    if (head->generation_count != keyring->count)
         return false;
     for (size_t i = 0; i < keyring->count; i++) {
         const struct generation_info *info = &keyring->generations[i].info;
+        const uint8_t *fingerprint;
 
-        if (cursor_get_u32(&cursor) != info->number ||
-            memcmp(cursor_get_view(&cursor, FINGERPRINT_SIZE), info->fingerprint,
-                   FINGERPRINT_SIZE) != 0)
+        if (backup_head_generation(head, i, &fingerprint) != info->number ||
+            memcmp(fingerprint, info->fingerprint, FINGERPRINT_SIZE) != 0)
             return false;
     }
     return true;
 }
 
-static bool head_fits(const struct backup_file *file, const struct keyring *keyring)
+static bool head_fits(const struct backup_head *head, const struct keyring *keyring)
 {
-    return memcmp(file->realm, keyring->realm, sizeof(file->realm)) == 0 &&
-           generations_fit(file, keyring) &&
-           (!file->signer ||
-            sodium_memcmp(file->signer, keyring->signing_public, KEY_SIZE) == 0);
+    return memcmp(head->realm, keyring->realm, sizeof(keyring->realm)) == 0 &&
+           generations_fit(head, keyring) &&
+           (!head->signer ||
+            sodium_memcmp(head->signer, keyring->signing_public, KEY_SIZE) == 0);
 }
 
-/* The label, then the beginning of the file: what the seal authenticates. */
-static int format_associated(const uint8_t *bytes, size_t size, uint8_t **ret_bytes,
-                             size_t *ret_size)
-{
-    uint8_t *associated = malloc(BACKUP_LABEL_SIZE + size);
-
-    if (!associated)
-        return -ENOMEM;
-    memcpy(associated, BACKUP_LABEL, BACKUP_LABEL_SIZE);
-    memcpy(associated + BACKUP_LABEL_SIZE, bytes, size);
-    *ret_bytes = associated;
-    *ret_size = BACKUP_LABEL_SIZE + size;
-    return 0;
-}
-
-static int open_sealed(const struct backup_file *file, const struct key *content,
-                       struct secret **ret_bytes)
-{
-    CLEANUP_FREE uint8_t *associated = NULL;
-    size_t size;
-    int r = format_associated(file->bytes, file->associated_size, &associated, &size);
-
-    if (r < 0)
-        return r;
-    return sealed_open(&file->sealed, content, associated, size, ret_bytes);
-}
-
-static int parse_content(const struct backup_file *file, const struct secret *bytes,
+static int parse_content(const struct backup_head *head, const struct secret *bytes,
                          struct keyring **ret_keyring, struct backup_manifest *ret_manifest)
 {
     struct cursor cursor = cursor_reader(bytes->bytes, bytes->length);
     int r;
 
     *ret_manifest = (struct backup_manifest){ .revision = 0 };
-    if (file->format == BACKUP_FORMAT_PASSPHRASE)
+    if (head->format == BACKUP_FORMAT_PASSPHRASE)
         return keyring_parse(bytes, ret_keyring);
     r = keyring_get(&cursor, ret_keyring);
     return r == KEYRING_DONE ? backup_manifest_parse(&cursor, ret_manifest) : r;
 }
 
-int backup_file_unseal(const struct backup_file *file, const struct key *content,
+int backup_file_unseal(const struct backup_head *head, const struct key *content,
                        struct keyring **ret_keyring, struct backup_manifest *ret_manifest)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     CLEANUP_KEYRING struct keyring *keyring = NULL;
-    int r = open_sealed(file, content, &bytes);
+    struct sealed sealed = { BACKUP_LABEL, head->bytes, head->size,
+                             head->nonce,  head->sealed, head->sealed_size };
+    int r = sealed_open(&sealed, content, &bytes);
 
     if (r != KEYRING_DONE)
         return r;
-    r = parse_content(file, bytes, &keyring, ret_manifest);
+    r = parse_content(head, bytes, &keyring, ret_manifest);
     if (r != KEYRING_DONE)
         return r;
-    if (!head_fits(file, keyring))
+    if (!head_fits(head, keyring))
         return KEYRING_DAMAGED;
     random_bytes(keyring->keys->root, sizeof(keyring->keys->root));
     *ret_keyring = STEAL(keyring);
@@ -239,7 +119,7 @@ int backup_file_unseal(const struct backup_file *file, const struct key *content
 
 static void put_names(struct cursor *cursor, const struct keyring *keyring, const char *hint)
 {
-    char host[HOST_MAX_BYTES + 1] = "";
+    char host[NAME_MAX_BYTES + 1] = "";
 
     if (gethostname(host, sizeof(host) - 1) < 0)
         host[0] = '\0';
@@ -274,23 +154,17 @@ static int put_sealed(struct cursor *cursor, const struct keyring *keyring,
                       const struct backup_manifest *manifest, const struct key *content)
 {
     static const struct backup_manifest none;
-    CLEANUP_FREE uint8_t *associated = NULL;
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct cursor inner;
-    size_t size;
     int r = secret_new(keyring_content_size(keyring) + BACKUP_MANIFEST_MAX_SIZE, &bytes);
 
-    if (r < 0)
-        return r;
-    r = format_associated(cursor->bytes, cursor->position, &associated, &size);
     if (r < 0)
         return r;
     inner = cursor_writer(bytes->bytes, bytes->capacity);
     keyring_put(&inner, keyring);
     backup_manifest_put(&inner, manifest ? manifest : &none);
     bytes->length = inner.position;
-    sealed_put(cursor, bytes, content, associated, size);
-    return KEYRING_DONE;
+    return sealed_put(cursor, BACKUP_LABEL, cursor->position, bytes, content);
 }
 
 static int put_signature(struct cursor *cursor, const struct keyring *keyring)
@@ -314,7 +188,7 @@ static int put_all(struct cursor *cursor, const struct keyring *keyring,
     random_bytes(locked.bytes, sizeof(locked.bytes));
     key_derive(locked.bytes, SUBKEY_CONTENT, CONTENT_CONTEXT, ret_content->bytes);
     key_derive(locked.bytes, SUBKEY_COMMITMENT, CONTENT_CONTEXT, commitment);
-    sealed_put_magic(cursor, MAGIC, BACKUP_FORMAT_LOCKS);
+    sealed_put_magic(cursor, BACKUP_MAGIC, BACKUP_FORMAT_LOCKS);
     put_names(cursor, keyring, request->hint);
     cursor_put_bytes(cursor, keyring->signing_public, sizeof(keyring->signing_public));
     r = put_locks(cursor, keyring, request, &locked);

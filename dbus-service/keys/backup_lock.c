@@ -10,59 +10,22 @@
 #include <sodium.h>
 #include <string.h>
 
-#define WRAPPED_SIZE (KEY_SIZE + SEALED_TAG_SIZE)
-#define HEAD_SIZE (1 + 8 + 8 + PASSPHRASE_SALT_SIZE + BACKUP_COMMITMENT_SIZE)
-#define ASSOCIATED_SIZE (BACKUP_LABEL_SIZE + REALM_ID_SIZE + HEAD_SIZE)
+#define ASSOCIATED_SIZE (BACKUP_LABEL_SIZE + REALM_ID_SIZE + BACKUP_LOCK_HEAD_SIZE)
 
 enum { SUBKEY_WRAP = 3, SUBKEY_COMMITMENT = 4 };
 
+_Static_assert(BACKUP_SALT_SIZE == PASSPHRASE_SALT_SIZE, "salt");
+_Static_assert(BACKUP_NONCE_SIZE == SEALED_NONCE_SIZE, "nonce");
+_Static_assert(BACKUP_TAG_SIZE == SEALED_TAG_SIZE, "tag");
+_Static_assert(BACKUP_WRAPPED_SIZE == KEY_SIZE + SEALED_TAG_SIZE, "a wrapped key");
 _Static_assert(BACKUP_SEALED_KEY_SIZE == KEY_SIZE + crypto_box_SEALBYTES, "a sealed key");
-
-static void parse_passphrase(struct cursor *cursor, struct backup_lock *lock)
-{
-    lock->cost.opslimit = cursor_get_u64(cursor);
-    lock->cost.memlimit = cursor_get_u64(cursor);
-    cursor_get_bytes(cursor, lock->salt, sizeof(lock->salt));
-    cursor_get_bytes(cursor, lock->commitment, sizeof(lock->commitment));
-    lock->head_size = cursor->position;
-    lock->nonce = cursor_get_view(cursor, SEALED_NONCE_SIZE);
-    lock->wrapped = cursor_get_view(cursor, WRAPPED_SIZE);
-}
-
-static void parse_recipient(struct cursor *cursor, struct backup_lock *lock)
-{
-    const uint8_t *name;
-    size_t length;
-
-    cursor_get_bytes(cursor, lock->recipient.public_key, sizeof(lock->recipient.public_key));
-    name = cursor_get_block(cursor, NAME_MAX_BYTES, &length);
-    if (name && !memchr(name, '\0', length))
-        memcpy(lock->recipient.name, name, length);
-    lock->sealed = cursor_get_view(cursor, BACKUP_SEALED_KEY_SIZE);
-}
-
-int backup_lock_parse(struct cursor *cursor, struct backup_lock *ret_lock)
-{
-    unsigned kind = cursor_get_u8(cursor);
-
-    *ret_lock = (struct backup_lock){ .kind = (enum backup_lock_kind)kind, .bytes = cursor->bytes };
-    if (ret_lock->kind == BACKUP_LOCK_PASSPHRASE)
-        parse_passphrase(cursor, ret_lock);
-    else if (ret_lock->kind == BACKUP_LOCK_RECIPIENT)
-        parse_recipient(cursor, ret_lock);
-    else
-        return KEYRING_DAMAGED;
-    if (!cursor_at_end(cursor) ||
-        (ret_lock->kind == BACKUP_LOCK_RECIPIENT && !name_is_valid(ret_lock->recipient.name)))
-        return KEYRING_DAMAGED;
-    return KEYRING_DONE;
-}
 
 int backup_lock_material(const struct backup_lock *lock, const struct secret *passphrase,
                          struct key *ret_material)
 {
+    struct passphrase_cost cost = { lock->opslimit, lock->memlimit };
     uint8_t commitment[BACKUP_COMMITMENT_SIZE];
-    int r = passphrase_derive(passphrase, lock->salt, &lock->cost, ret_material);
+    int r = passphrase_derive(passphrase, lock->salt, &cost, ret_material);
 
     if (r != KEYRING_DONE)
         return r;
@@ -71,14 +34,14 @@ int backup_lock_material(const struct backup_lock *lock, const struct secret *pa
                                                                                : KEYRING_WRONG_KEY;
 }
 
-static void format_associated(const uint8_t realm[REALM_ID_SIZE], const uint8_t head[HEAD_SIZE],
+static void format_associated(const uint8_t realm[REALM_ID_SIZE], const uint8_t head[BACKUP_LOCK_HEAD_SIZE],
                               uint8_t ret_bytes[ASSOCIATED_SIZE])
 {
     struct cursor cursor = cursor_writer(ret_bytes, ASSOCIATED_SIZE);
 
     cursor_put_bytes(&cursor, BACKUP_LABEL, BACKUP_LABEL_SIZE);
     cursor_put_bytes(&cursor, realm, REALM_ID_SIZE);
-    cursor_put_bytes(&cursor, head, HEAD_SIZE);
+    cursor_put_bytes(&cursor, head, BACKUP_LOCK_HEAD_SIZE);
 }
 
 static int open_passphrase(const struct backup_lock *lock, const uint8_t realm[REALM_ID_SIZE],
@@ -94,7 +57,7 @@ static int open_passphrase(const struct backup_lock *lock, const uint8_t realm[R
     key_derive(material.bytes, SUBKEY_WRAP, SLOT_CONTEXT, wrap.bytes);
     format_associated(realm, lock->bytes, associated);
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            ret_content_key->bytes, NULL, NULL, lock->wrapped, WRAPPED_SIZE, associated,
+            ret_content_key->bytes, NULL, NULL, lock->wrapped, BACKUP_WRAPPED_SIZE, associated,
             sizeof(associated), lock->nonce, wrap.bytes) < 0)
         return KEYRING_DAMAGED;
     return KEYRING_DONE;
@@ -104,56 +67,54 @@ static int open_recipient(const struct backup_lock *lock, const struct key *priv
                           struct key *ret_content_key)
 {
     if (crypto_box_seal_open(ret_content_key->bytes, lock->sealed, BACKUP_SEALED_KEY_SIZE,
-                             lock->recipient.public_key, private_key->bytes) < 0)
+                             lock->public_key, private_key->bytes) < 0)
         return KEYRING_DAMAGED;
     return KEYRING_DONE;
 }
 
-static int open_by_passphrase(const struct backup_lock *locks, size_t count,
-                              const uint8_t realm[REALM_ID_SIZE], const struct secret *passphrase,
+static int open_by_passphrase(const struct backup_head *head, const struct secret *passphrase,
                               struct key *ret_content_key)
 {
-    for (size_t i = 0; i < count; i++)
-        if (locks[i].kind == BACKUP_LOCK_PASSPHRASE)
-            return open_passphrase(&locks[i], realm, passphrase, ret_content_key);
+    for (size_t i = 0; i < head->lock_count; i++)
+        if (head->locks[i].kind == BACKUP_LOCK_PASSPHRASE)
+            return open_passphrase(&head->locks[i], head->realm, passphrase, ret_content_key);
     return KEYRING_NO_SLOT;
 }
 
-static int open_by_private_key(const struct backup_lock *locks, size_t count,
-                               const struct key *private_key, struct key *ret_content_key)
+static int open_by_private_key(const struct backup_head *head, const struct key *private_key,
+                               struct key *ret_content_key)
 {
     uint8_t public_key[KEY_SIZE];
     int reason = KEYRING_NO_SLOT;
 
     recipient_key_public(private_key->bytes, public_key);
-    for (size_t i = 0; i < count; i++) {
-        if (locks[i].kind != BACKUP_LOCK_RECIPIENT)
+    for (size_t i = 0; i < head->lock_count; i++) {
+        if (head->locks[i].kind != BACKUP_LOCK_RECIPIENT)
             continue;
-        if (sodium_memcmp(locks[i].recipient.public_key, public_key, sizeof(public_key)) == 0)
-            return open_recipient(&locks[i], private_key, ret_content_key);
+        if (sodium_memcmp(head->locks[i].public_key, public_key, sizeof(public_key)) == 0)
+            return open_recipient(&head->locks[i], private_key, ret_content_key);
         reason = KEYRING_WRONG_KEY;
     }
     return reason;
 }
 
-int backup_locks_open(const struct backup_lock *locks, size_t count,
-                      const uint8_t realm[REALM_ID_SIZE], const struct backup_key *key,
+int backup_locks_open(const struct backup_head *head, const struct backup_key *key,
                       struct key *ret_content_key)
 {
     if (key->passphrase)
-        return open_by_passphrase(locks, count, realm, key->passphrase, ret_content_key);
+        return open_by_passphrase(head, key->passphrase, ret_content_key);
     if (key->private_key)
-        return open_by_private_key(locks, count, key->private_key, ret_content_key);
+        return open_by_private_key(head, key->private_key, ret_content_key);
     return KEYRING_NO_SLOT;
 }
 
 /* The head, and the key that it commits to. */
-static int new_head(const struct secret *passphrase, uint8_t ret_head[HEAD_SIZE],
+static int new_head(const struct secret *passphrase, uint8_t ret_head[BACKUP_LOCK_HEAD_SIZE],
                     struct key *ret_wrap)
 {
     CLEANUP_KEY struct key material;
     uint8_t salt[PASSPHRASE_SALT_SIZE], commitment[BACKUP_COMMITMENT_SIZE];
-    struct cursor cursor = cursor_writer(ret_head, HEAD_SIZE);
+    struct cursor cursor = cursor_writer(ret_head, BACKUP_LOCK_HEAD_SIZE);
     int r;
 
     random_bytes(salt, sizeof(salt));
@@ -174,8 +135,8 @@ int backup_lock_put_passphrase(struct cursor *cursor, const struct secret *passp
                                const uint8_t realm[REALM_ID_SIZE], const struct key *content_key)
 {
     CLEANUP_KEY struct key wrap;
-    uint8_t head[HEAD_SIZE], associated[ASSOCIATED_SIZE];
-    uint8_t nonce[SEALED_NONCE_SIZE], wrapped[WRAPPED_SIZE];
+    uint8_t head[BACKUP_LOCK_HEAD_SIZE], associated[ASSOCIATED_SIZE];
+    uint8_t nonce[SEALED_NONCE_SIZE], wrapped[BACKUP_WRAPPED_SIZE];
     int r = new_head(passphrase, head, &wrap);
 
     if (r != KEYRING_DONE)

@@ -5,6 +5,7 @@
 #ifndef KEYS_BACKUP_LOCK_H
 #define KEYS_BACKUP_LOCK_H
 
+#include "common/backup_head.h"
 #include "common/cursor.h"
 #include "dbus-service/keys/backup.h"
 #include "dbus-service/keys/passphrase.h"
@@ -12,31 +13,6 @@
 
 #define BACKUP_LABEL "mastersecret backup" /* of all that is authenticated or signed */
 #define BACKUP_LABEL_SIZE (sizeof(BACKUP_LABEL) - 1)
-#define BACKUP_COMMITMENT_SIZE 32
-#define BACKUP_SEALED_KEY_SIZE (KEY_SIZE + 48) /* crypto_box_seal */
-#define BACKUP_LOCKS_MAX (RECIPIENTS_MAX + 1)
-#define BACKUP_LOCK_MAX_SIZE (1 + KEY_SIZE + 4 + NAME_MAX_BYTES + BACKUP_SEALED_KEY_SIZE)
-
-enum backup_lock_kind { BACKUP_LOCK_PASSPHRASE = 1, BACKUP_LOCK_RECIPIENT = 2 };
-
-/* Everything that points does so into the bytes parsed. */
-struct backup_lock {
-    enum backup_lock_kind kind;
-    const uint8_t *bytes;
-    size_t head_size; /* passphrase: of its beginning, authenticated with the wrapped key */
-    /* passphrase */
-    struct passphrase_cost cost;
-    uint8_t salt[PASSPHRASE_SALT_SIZE];
-    uint8_t commitment[BACKUP_COMMITMENT_SIZE];
-    const uint8_t *nonce;
-    const uint8_t *wrapped;
-    /* recipient */
-    struct recipient recipient; /* when it was added is not known here */
-    const uint8_t *sealed;
-};
-
-/* The cursor holds one lock and nothing else. KEYRING_DONE or KEYRING_DAMAGED. */
-int backup_lock_parse(struct cursor *cursor, struct backup_lock *ret_lock) MUST_CHECK;
 
 /* SLOW: Argon2id. The key material of a passphrase, if it is the one committed to. KEYRING_DONE,
  * KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -ENOMEM. */
@@ -45,8 +21,7 @@ int backup_lock_material(const struct backup_lock *lock, const struct secret *pa
 
 /* SLOW for a passphrase. Opens the one that fits the key. KEYRING_DONE; KEYRING_NO_SLOT: none is of
  * that kind; KEYRING_WRONG_KEY, KEYRING_DAMAGED, KEYRING_NEWER, -ENOMEM. */
-int backup_locks_open(const struct backup_lock *locks, size_t count,
-                      const uint8_t realm[REALM_ID_SIZE], const struct backup_key *key,
+int backup_locks_open(const struct backup_head *head, const struct backup_key *key,
                       struct key *ret_content_key) MUST_CHECK;
 
 /* SLOW. Writes a lock with its length. KEYRING_DONE or -ENOMEM. */

@@ -18,12 +18,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define REALM_ID_SIZE 16
 #define GENERATION_ID_SIZE 16
-#define FINGERPRINT_SIZE 16 /* bytes; shown as 32 hex digits in groups of four */
 #define KEYRING_FILE "keyring"
-#define GENERATIONS_MAX 1024
-#define RECIPIENTS_MAX 64
 #define SLOTS_MAX 32
 #define BACKUP_HASH_SIZE 16
 

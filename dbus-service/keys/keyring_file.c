@@ -14,25 +14,9 @@
 #define FILE_FORMAT 1
 #define HEAD_SIZE (SEALED_MAGIC_SIZE + 4 + REALM_ID_SIZE)
 #define CONTENT_CONTEXT "mskeyrng"
-#define ASSOCIATED_LABEL "mastersecret keyring"
-#define ASSOCIATED_SIZE (sizeof(ASSOCIATED_LABEL) - 1 + HEAD_SIZE)
+#define CONTENT_LABEL "mastersecret keyring"
 
 enum { SUBKEY_CONTENT = 1 };
-
-static void format_head(struct cursor *cursor, const uint8_t realm[REALM_ID_SIZE])
-{
-    sealed_put_magic(cursor, MAGIC, FILE_FORMAT);
-    cursor_put_bytes(cursor, realm, REALM_ID_SIZE);
-}
-
-static void format_associated(const uint8_t realm[REALM_ID_SIZE],
-                              uint8_t ret_bytes[ASSOCIATED_SIZE])
-{
-    struct cursor cursor = cursor_writer(ret_bytes, ASSOCIATED_SIZE);
-
-    cursor_put_bytes(&cursor, ASSOCIATED_LABEL, sizeof(ASSOCIATED_LABEL) - 1);
-    format_head(&cursor, realm);
-}
 
 static int parse_slots(struct cursor *cursor, struct keyring_file *file)
 {
@@ -46,6 +30,19 @@ static int parse_slots(struct cursor *cursor, struct keyring_file *file)
     return KEYRING_DONE;
 }
 
+/* The end of the file. */
+static int parse_sealed(struct cursor *cursor, struct sealed *ret_sealed)
+{
+    ret_sealed->label = CONTENT_LABEL;
+    ret_sealed->head = cursor->bytes;
+    ret_sealed->head_size = HEAD_SIZE;
+    ret_sealed->nonce = cursor_get_view(cursor, SEALED_NONCE_SIZE);
+    ret_sealed->bytes =
+        cursor_get_block(cursor, KEYRING_CONTENT_MAX + SEALED_TAG_SIZE, &ret_sealed->size);
+    return cursor_at_end(cursor) && ret_sealed->size >= SEALED_TAG_SIZE ? KEYRING_DONE
+                                                                        : KEYRING_DAMAGED;
+}
+
 static int parse_body(struct cursor *cursor, struct keyring_file *file)
 {
     cursor_get_bytes(cursor, file->realm, sizeof(file->realm));
@@ -54,28 +51,30 @@ static int parse_body(struct cursor *cursor, struct keyring_file *file)
         return KEYRING_DAMAGED;
     if (parse_slots(cursor, file) != KEYRING_DONE)
         return KEYRING_DAMAGED;
-    return sealed_parse(cursor, &file->sealed);
+    return parse_sealed(cursor, &file->sealed);
 }
 
 int keyring_file_parse(const void *bytes, size_t size, struct keyring_file *ret_file)
 {
     struct cursor cursor = cursor_reader(bytes, size);
-    uint32_t format;
-    int r = sealed_get_magic(&cursor, MAGIC, FILE_FORMAT, &format);
+    const uint8_t *magic = cursor_get_view(&cursor, SEALED_MAGIC_SIZE);
+    uint32_t format = cursor_get_u32(&cursor);
 
+    if (!magic || memcmp(magic, MAGIC, SEALED_MAGIC_SIZE) != 0 || format < FILE_FORMAT)
+        return KEYRING_DAMAGED;
+    if (format > FILE_FORMAT)
+        return KEYRING_NEWER;
     *ret_file = (struct keyring_file){ .slot_count = 0 };
-    return r == KEYRING_DONE ? parse_body(&cursor, ret_file) : r;
+    return parse_body(&cursor, ret_file);
 }
 
 static int open_content(const struct keyring_file *file, const uint8_t root[KEY_SIZE],
                         struct secret **ret_content)
 {
     CLEANUP_KEY struct key key;
-    uint8_t associated[ASSOCIATED_SIZE];
 
     key_derive(root, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
-    format_associated(file->realm, associated);
-    return sealed_open(&file->sealed, &key, associated, sizeof(associated), ret_content);
+    return sealed_open(&file->sealed, &key, ret_content);
 }
 
 int keyring_file_check(const struct keyring_file *file, const uint8_t root[KEY_SIZE])
@@ -113,61 +112,61 @@ static size_t slots_size(const struct slot *slots, size_t slot_count)
     return size;
 }
 
-static void format_slots(struct cursor *cursor, const uint8_t realm[REALM_ID_SIZE],
-                         const struct slot *slots, size_t slot_count)
+/* The file up to the content, for which there is as much room as said. */
+static int format_slots(const uint8_t realm[REALM_ID_SIZE], const struct slot *slots,
+                        size_t slot_count, size_t room, struct secret **ret_bytes,
+                        struct cursor *ret_cursor)
 {
-    format_head(cursor, realm);
-    cursor_put_u16(cursor, (uint16_t)slot_count);
-    for (size_t i = 0; i < slot_count; i++)
-        slot_format(&slots[i], cursor);
-}
-
-int keyring_file_format(const struct keyring_file *file, struct secret **ret_bytes)
-{
-    size_t size = slots_size(file->slots, file->slot_count) + SEALED_NONCE_SIZE + 4 +
-                  file->sealed.size;
-    struct cursor cursor;
+    size_t size = slots_size(slots, slot_count) + room;
     int r = secret_new(size, ret_bytes);
 
     if (r < 0)
         return r;
-    cursor = cursor_writer((*ret_bytes)->bytes, size);
-    format_slots(&cursor, file->realm, file->slots, file->slot_count);
-    cursor_put_bytes(&cursor, file->sealed.nonce, sizeof(file->sealed.nonce));
-    cursor_put_block(&cursor, file->sealed.bytes, file->sealed.size);
-    (*ret_bytes)->length = cursor.position;
+    *ret_cursor = cursor_writer((*ret_bytes)->bytes, size);
+    sealed_put_magic(ret_cursor, MAGIC, FILE_FORMAT);
+    cursor_put_bytes(ret_cursor, realm, REALM_ID_SIZE);
+    cursor_put_u16(ret_cursor, (uint16_t)slot_count);
+    for (size_t i = 0; i < slot_count; i++)
+        slot_format(&slots[i], ret_cursor);
     return 0;
 }
 
-static void format_sealed(struct cursor *cursor, const struct keyring *keyring,
-                          const struct secret *content)
+int keyring_file_format(const struct keyring_file *file, struct secret **ret_bytes)
 {
-    CLEANUP_KEY struct key key;
-    uint8_t associated[ASSOCIATED_SIZE];
+    CLEANUP_SECRET struct secret *bytes = NULL;
+    struct cursor cursor;
+    int r = format_slots(file->realm, file->slots, file->slot_count,
+                         SEALED_NONCE_SIZE + 4 + file->sealed.size, &bytes, &cursor);
 
-    key_derive(keyring->keys->root, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
-    format_associated(keyring->realm, associated);
-    sealed_put(cursor, content, &key, associated, sizeof(associated));
+    if (r < 0)
+        return r;
+    cursor_put_bytes(&cursor, file->sealed.nonce, SEALED_NONCE_SIZE);
+    cursor_put_block(&cursor, file->sealed.bytes, file->sealed.size);
+    bytes->length = cursor.position;
+    *ret_bytes = STEAL(bytes);
+    return 0;
 }
 
 int keyring_file_seal(const struct keyring *keyring, const struct slot *slots, size_t slot_count,
                       struct secret **ret_bytes)
 {
+    CLEANUP_KEY struct key key;
+    CLEANUP_SECRET struct secret *bytes = NULL;
     CLEANUP_SECRET struct secret *content = NULL;
     struct cursor cursor;
-    size_t size;
     int r = keyring_format(keyring, &content);
 
+    if (r == 0)
+        r = format_slots(keyring->realm, slots, slot_count, SEALED_OVERHEAD + content->length,
+                         &bytes, &cursor);
     if (r < 0)
         return r;
-    size = slots_size(slots, slot_count) + SEALED_OVERHEAD + content->length;
-    r = secret_new(size, ret_bytes);
+    key_derive(keyring->keys->root, SUBKEY_CONTENT, CONTENT_CONTEXT, key.bytes);
+    r = sealed_put(&cursor, CONTENT_LABEL, HEAD_SIZE, content, &key);
     if (r < 0)
         return r;
-    cursor = cursor_writer((*ret_bytes)->bytes, size);
-    format_slots(&cursor, keyring->realm, slots, slot_count);
-    format_sealed(&cursor, keyring, content);
-    (*ret_bytes)->length = cursor.position;
+    bytes->length = cursor.position;
+    *ret_bytes = STEAL(bytes);
     return 0;
 }
 

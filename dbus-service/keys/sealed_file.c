@@ -4,6 +4,7 @@
 
 #include "dbus-service/keys/keyring_content.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -13,34 +14,33 @@ void sealed_put_magic(struct cursor *cursor, const char *magic, uint32_t format)
     cursor_put_u32(cursor, format);
 }
 
-int sealed_get_magic(struct cursor *cursor, const char *magic, uint32_t newest,
-                     uint32_t *ret_format)
+/* What the seal authenticates, in the one piece that libsodium takes. */
+static int format_associated(const char *label, const uint8_t *head, size_t head_size,
+                             uint8_t **ret_bytes, size_t *ret_size)
 {
-    const uint8_t *found = cursor_get_view(cursor, SEALED_MAGIC_SIZE);
-    uint32_t format = cursor_get_u32(cursor);
+    size_t length = strlen(label);
+    uint8_t *bytes = malloc(length + head_size);
 
-    if (!cursor_ok(cursor) || memcmp(found, magic, SEALED_MAGIC_SIZE) != 0 || format == 0)
-        return KEYRING_DAMAGED;
-    *ret_format = format;
-    return format > newest ? KEYRING_NEWER : KEYRING_DONE;
+    if (!bytes)
+        return -ENOMEM;
+    memcpy(bytes, label, length);
+    memcpy(bytes + length, head, head_size);
+    *ret_bytes = bytes;
+    *ret_size = length + head_size;
+    return 0;
 }
 
-int sealed_parse(struct cursor *cursor, struct sealed *ret_sealed)
+int sealed_open(const struct sealed *sealed, const struct key *key, struct secret **ret_content)
 {
-    cursor_get_bytes(cursor, ret_sealed->nonce, sizeof(ret_sealed->nonce));
-    ret_sealed->bytes =
-        cursor_get_block(cursor, KEYRING_CONTENT_MAX + SEALED_TAG_SIZE, &ret_sealed->size);
-    if (!cursor_at_end(cursor) || ret_sealed->size < SEALED_TAG_SIZE)
-        return KEYRING_DAMAGED;
-    return KEYRING_DONE;
-}
-
-int sealed_open(const struct sealed *sealed, const struct key *key, const void *associated,
-                size_t associated_size, struct secret **ret_content)
-{
+    CLEANUP_FREE uint8_t *associated = NULL;
     CLEANUP_SECRET struct secret *content = NULL;
+    size_t associated_size;
     int r = secret_new(sealed->size - SEALED_TAG_SIZE, &content);
 
+    if (r < 0)
+        return r;
+    r = format_associated(sealed->label, sealed->head, sealed->head_size, &associated,
+                          &associated_size);
     if (r < 0)
         return r;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(content->bytes, NULL, NULL, sealed->bytes,
@@ -52,11 +52,16 @@ int sealed_open(const struct sealed *sealed, const struct key *key, const void *
     return KEYRING_DONE;
 }
 
-void sealed_put(struct cursor *cursor, const struct secret *content, const struct key *key,
-                const void *associated, size_t associated_size)
+int sealed_put(struct cursor *cursor, const char *label, size_t head_size,
+               const struct secret *content, const struct key *key)
 {
+    CLEANUP_FREE uint8_t *associated = NULL;
     uint8_t nonce[SEALED_NONCE_SIZE];
+    size_t associated_size;
+    int r = format_associated(label, cursor->bytes, head_size, &associated, &associated_size);
 
+    if (r < 0)
+        return r;
     random_bytes(nonce, sizeof(nonce));
     cursor_put_bytes(cursor, nonce, sizeof(nonce));
     cursor_put_u32(cursor, (uint32_t)(content->length + SEALED_TAG_SIZE));
@@ -64,4 +69,5 @@ void sealed_put(struct cursor *cursor, const struct secret *content, const struc
                                                content->bytes, content->length, associated,
                                                associated_size, NULL, nonce, key->bytes);
     cursor->position += content->length + SEALED_TAG_SIZE;
+    return 0;
 }

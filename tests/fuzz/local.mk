@@ -5,7 +5,7 @@
 fuzz_targets = \
     %D%/anchor_fuzz \
     %D%/application_fuzz \
-    %D%/backup_file_fuzz \
+    %D%/backup_head_fuzz \
     %D%/backup_manifest_fuzz \
     %D%/calls_fuzz \
     %D%/config_fuzz \
@@ -43,8 +43,8 @@ fuzz_message = %D%/message.c %D%/message.h
 %C%_anchor_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_application_fuzz_SOURCES = %D%/application_fuzz.c $(fuzz_driver)
 %C%_application_fuzz_LDFLAGS = $(fuzz_ldflags)
-%C%_backup_file_fuzz_SOURCES = %D%/backup_file_fuzz.c $(fuzz_driver)
-%C%_backup_file_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_backup_head_fuzz_SOURCES = %D%/backup_head_fuzz.c $(fuzz_driver)
+%C%_backup_head_fuzz_LDFLAGS = $(fuzz_ldflags)
 %C%_backup_manifest_fuzz_SOURCES = %D%/backup_manifest_fuzz.c $(fuzz_driver)
 %C%_backup_manifest_fuzz_LDFLAGS = $(fuzz_ldflags)
 stand = %D%/stand.c %D%/stand.h $(fuzz_folder) $(fuzz_message) $(fake_nss)

@@ -1,6 +1,5 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "client/cli/backup_head.h"
 #include "client/cli/base64.h"
 #include "client/cli/output.h"
 #include "client/cli/parse.h"
@@ -248,40 +247,6 @@ static void test_values_as_text(void **state)
     json_decref(value);
 }
 
-/* ---- Backups, without the service ---- */
-
-static size_t read_fixture(const char *name, uint8_t *ret_bytes, size_t room)
-{
-    const char *folder = getenv("srcdir");
-    char path[400];
-    CLEANUP_FCLOSE FILE *file = NULL;
-
-    snprintf(path, sizeof(path), "%s/tests/fixtures/%s", folder ? folder : ".", name);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    return fread(ret_bytes, 1, room, file);
-}
-
-static void test_head_of_format_1(void **state)
-{
-    static struct backup_head head;
-    uint8_t bytes[4096];
-    size_t size = read_fixture("v1/backup", bytes, sizeof(bytes));
-
-    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_DONE);
-    assert_int_equal(head.format, 1);
-    assert_int_equal(head.generation_count, 1);
-    assert_int_equal(head.generations[0].number, 1);
-    assert_true(head.has_passphrase && head.recipient_count == 0);
-    assert_string_equal(head.host, "master.example");
-    for (size_t cut = 0; cut < size; cut++)
-        assert_int_not_equal(backup_head_parse(bytes, cut, &head), BACKUP_HEAD_DONE);
-    bytes[8] = 3;
-    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_NEWER);
-    bytes[0] = 'X';
-    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_NOT_ONE);
-}
-
 /* ---- Progress, QR ---- */
 
 static void test_progress(void **state)
@@ -346,7 +311,6 @@ static void test_qr(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_head_of_format_1),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_qr),
         cmocka_unit_test(test_tables_are_sound),

@@ -76,6 +76,32 @@ static void test_utf8(void **state)
     assert_false(text_is_utf8("abc", 3, 2));
 }
 
+static void test_lines(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *line;
+    } rows[] = {
+        { "", "" },
+        { "zweiter Stock, grün", "zweiter Stock, grün" },
+        { "one\ntwo\x7f", "one?two?" },
+        { "\x1b[2J", "?[2J" },
+        { "\xc2\x9b" "2J", "?2J" }, /* U+009B begins a sequence, too */
+        { "\xc2\xa0\xf0\x9f\x94\x91", "\xc2\xa0\xf0\x9f\x94\x91" },
+        { "\xff", "?" },
+        { "cut \xc3", "?" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[32];
+
+        memset(line, '#', sizeof(line));
+        text_to_line(rows[i].text, strlen(rows[i].text), line);
+        assert_string_equal(line, rows[i].line);
+        assert_int_equal(line[strlen(rows[i].line) + 1], '#');
+    }
+}
+
 static void test_every_two_bytes_as_libdbus(void **state)
 {
     for (unsigned first = 1; first < 256; first++) {
@@ -183,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_error_table_is_complete),
         cmocka_unit_test(test_foreign_error_names),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_every_two_bytes_as_libdbus),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_path_round_trip),

@@ -5,6 +5,7 @@
 #define KEYS_FAST_PASSPHRASE
 #include "tests/unit/keys_support.h"
 
+#include "common/backup_signature.h"
 #include "common/recipient_key.h"
 #include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/keyring_change.h"
@@ -203,47 +204,62 @@ static void test_requests_refused(void **state)
     stand_deinit(&stand);
 }
 
+/* The head of what was just written. */
+static struct backup_head parsed(const uint8_t *bytes, size_t size)
+{
+    struct backup_head head;
+
+    assert_int_equal(backup_head_parse(bytes, size, &head), BACKUP_HEAD_DONE);
+    return head;
+}
+
+static void assert_head(const struct stand *stand, const struct backup_head *head)
+{
+    assert_int_equal(head->generation_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const uint8_t *fingerprint;
+
+        assert_int_equal(backup_head_generation(head, i, &fingerprint), i + 1);
+        assert_memory_equal(fingerprint, stand->keyring->generations[i].info.fingerprint,
+                            FINGERPRINT_SIZE);
+    }
+    assert_int_equal(head->lock_count, 3);
+    assert_int_equal(head->locks[0].kind, BACKUP_LOCK_PASSPHRASE);
+    assert_int_equal(head->locks[2].kind, BACKUP_LOCK_RECIPIENT);
+    assert_string_equal(head->locks[2].name, "recipient 1");
+    assert_memory_equal(head->locks[2].public_key,
+                        keyring_recipient(stand->keyring, 1)->public_key, 32);
+}
+
 static void test_inspect(void **state)
 {
     CLEANUP_FREE struct backup_facts *facts = NULL;
     CLEANUP_FREE uint8_t *bytes = NULL;
+    struct backup_head head;
     uint8_t hash[32];
     char host[256] = "";
     struct stand stand;
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, false, true);
-    assert_int_equal(backup_inspect(stand.folder.backup_fd, &facts), KEYRING_DONE);
-    assert_false(facts->has_passphrase);
-    free(STEAL(facts));
     write_backup(&stand, true, true);
     assert_int_equal(backup_inspect(stand.folder.backup_fd, &facts), KEYRING_DONE);
     bytes = slurp(stand.folder.fd, "backup", &size);
     crypto_generichash(hash, sizeof(hash), bytes, size, NULL, 0);
     gethostname(host, sizeof(host) - 1);
     assert_int_equal(facts->format, 2);
-    assert_int_equal(facts->size, size);
     assert_memory_equal(facts->hash, hash, BACKUP_HASH_SIZE);
     assert_memory_equal(stand.info.hash, hash, BACKUP_HASH_SIZE);
     assert_int_equal(stand.info.generation, 2);
+    assert_int_equal(facts->generation, 2);
     assert_true(facts->created_usec != 0 && facts->created_usec <= stand.info.time_usec);
     assert_memory_equal(facts->realm, keyring_realm(stand.keyring), REALM_ID_SIZE);
     assert_true(facts->is_signed);
     assert_memory_equal(facts->signer, keyring_signer(stand.keyring), 32);
     assert_string_equal(facts->hint, "the usual");
     assert_string_equal(facts->host, host);
-    assert_true(facts->has_passphrase);
-    assert_int_equal(facts->recipient_count, 2);
-    assert_string_equal(facts->recipients[1].name, "recipient 1");
-    assert_memory_equal(facts->recipients[1].public_key,
-                        keyring_recipient(stand.keyring, 1)->public_key, 32);
-    assert_int_equal(facts->generation_count, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(facts->generations[i].number, i + 1);
-        assert_memory_equal(facts->generations[i].fingerprint,
-                            stand.keyring->generations[i].info.fingerprint, FINGERPRINT_SIZE);
-    }
+    head = parsed(bytes, size);
+    assert_head(&stand, &head);
     stand_deinit(&stand);
 }
 
@@ -393,14 +409,6 @@ static void sign(uint8_t *bytes, size_t size, const uint8_t *secret)
                          BACKUP_LABEL_SIZE + size - BACKUP_SIGNATURE_SIZE, secret);
 }
 
-static struct backup_file parsed(const uint8_t *bytes, size_t size)
-{
-    struct backup_file file;
-
-    assert_int_equal(backup_file_parse(bytes, size, &file), KEYRING_DONE);
-    return file;
-}
-
 /* The realm's file under another's signature. */
 static void test_signed_by_another(void **state)
 {
@@ -452,7 +460,7 @@ static void test_made_by_another(void **state)
 static void test_parts_under_a_good_signature(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
-    struct backup_file file;
+    struct backup_head file;
     struct stand stand;
     size_t size;
 
@@ -465,7 +473,7 @@ static void test_parts_under_a_good_signature(void **state)
         int by_passphrase, by_private_key;
     } parts[] = {
         { bytes + 12, KEYRING_DAMAGED, KEYRING_DAMAGED },    /* realm */
-        { file.hint, KEYRING_DAMAGED, KEYRING_DAMAGED },
+        { bytes + 40, KEYRING_DAMAGED, KEYRING_DAMAGED },    /* hint */
         { file.generations, KEYRING_DAMAGED, KEYRING_DAMAGED },
         { file.locks[0].bytes + 17, KEYRING_WRONG_KEY, KEYRING_DAMAGED }, /* salt */
         { file.locks[0].bytes + 33, KEYRING_WRONG_KEY, KEYRING_DAMAGED }, /* commitment */
@@ -473,9 +481,9 @@ static void test_parts_under_a_good_signature(void **state)
         { file.locks[0].wrapped, KEYRING_DAMAGED, KEYRING_DAMAGED },
         { file.locks[1].bytes + 1, KEYRING_DAMAGED, KEYRING_WRONG_KEY }, /* public key */
         { file.locks[1].sealed, KEYRING_DAMAGED, KEYRING_DAMAGED },
-        { bytes + file.associated_size - 1, KEYRING_DAMAGED, KEYRING_DAMAGED }, /* commitment */
-        { bytes + file.associated_size, KEYRING_DAMAGED, KEYRING_DAMAGED },     /* nonce */
-        { file.sealed.bytes, KEYRING_DAMAGED, KEYRING_DAMAGED },
+        { bytes + file.size - 1, KEYRING_DAMAGED, KEYRING_DAMAGED }, /* commitment */
+        { bytes + file.size, KEYRING_DAMAGED, KEYRING_DAMAGED },     /* nonce */
+        { file.sealed, KEYRING_DAMAGED, KEYRING_DAMAGED },
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -499,7 +507,7 @@ static void test_lock_of_another_backup(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
     CLEANUP_FREE uint8_t *other = NULL;
-    struct backup_file file, from;
+    struct backup_head file, from;
     struct stand stand;
     size_t size, other_size;
 
@@ -524,18 +532,18 @@ struct forger {
     struct stand stand;
     uint8_t *bytes;
     size_t size;
-    struct backup_file file;
+    struct backup_head file;
     struct key key;         /* of the content */
     struct secret *content; /* in the plain */
 };
 
 static int forger_open(struct forger *forger)
 {
-    uint8_t associated[BACKUP_LABEL_SIZE + 2048] = BACKUP_LABEL;
+    const struct backup_head *file = &forger->file;
+    struct sealed sealed = { BACKUP_LABEL, file->bytes, file->size,
+                             file->nonce,  file->sealed, file->sealed_size };
 
-    memcpy(associated + BACKUP_LABEL_SIZE, forger->bytes, forger->file.associated_size);
-    return sealed_open(&forger->file.sealed, &forger->key, associated,
-                       BACKUP_LABEL_SIZE + forger->file.associated_size, &forger->content);
+    return sealed_open(&sealed, &forger->key, &forger->content);
 }
 
 static void forger_init(struct forger *forger)
@@ -553,12 +561,12 @@ static void forger_init(struct forger *forger)
 /* The file as changed in the head, with the content as changed. */
 static void forger_put(struct forger *forger)
 {
-    uint8_t associated[BACKUP_LABEL_SIZE + 2048] = BACKUP_LABEL;
-    size_t head = forger->file.associated_size;
-    struct cursor cursor = cursor_writer(forger->bytes + head, forger->size - head);
+    struct cursor cursor = cursor_writer(forger->bytes, forger->size);
 
-    memcpy(associated + BACKUP_LABEL_SIZE, forger->bytes, head);
-    sealed_put(&cursor, forger->content, &forger->key, associated, BACKUP_LABEL_SIZE + head);
+    cursor.position = forger->file.size;
+    assert_int_equal(sealed_put(&cursor, BACKUP_LABEL, cursor.position, forger->content,
+                                &forger->key),
+                     0);
     sign(forger->bytes, forger->size, forger->stand.keyring->keys->signing_secret);
     put_file(&forger->stand, forger->bytes, forger->size);
 }
@@ -580,7 +588,7 @@ static void test_commitment(void **state)
     forger_init(&forger);
     forger_put(&forger);
     assert_opens(&forger.stand, NULL, &forger.stand.private_keys[0]);
-    forger.bytes[forger.file.associated_size - 1] ^= 1;
+    forger.bytes[forger.file.size - 1] ^= 1;
     forger_put(&forger);
     assert_refused(&forger.stand, NULL, &forger.stand.private_keys[0], KEYRING_DAMAGED);
     forger_deinit(&forger);
@@ -645,7 +653,7 @@ static void test_cost_above_cap(void **state)
 static void test_rules(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
-    struct backup_file file;
+    struct backup_head file;
     struct stand stand;
     size_t size, generations, kind, name, count;
 
@@ -671,11 +679,11 @@ static void test_rules(void **state)
         uint8_t saved = bytes[rules[i].offset];
 
         bytes[rules[i].offset] = rules[i].value;
-        if (backup_file_parse(bytes, size, &file) != KEYRING_DAMAGED)
+        if (backup_head_parse(bytes, size, &file) != BACKUP_HEAD_DAMAGED)
             fail_msg("rule %zu", i);
         bytes[rules[i].offset] = saved;
     }
-    assert_int_equal(backup_file_parse(bytes, size, &file), KEYRING_DONE);
+    assert_int_equal(backup_head_parse(bytes, size, &file), BACKUP_HEAD_DONE);
     stand_deinit(&stand);
 }
 
@@ -684,7 +692,7 @@ static void test_two_passphrases(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
     CLEANUP_FREE uint8_t *two = NULL;
-    struct backup_file file;
+    struct backup_head file;
     struct stand stand;
     size_t size, start, length = 1 + 16 + 16 + 32 + 24 + 48;
 
@@ -696,7 +704,7 @@ static void test_two_passphrases(void **state)
     memcpy(two, bytes, start + 4 + length);
     memcpy(two + start + 4 + length, bytes + start, size - start);
     two[start - 2] = 2;
-    assert_int_equal(backup_file_parse(two, size + 4 + length, &file), KEYRING_DAMAGED);
+    assert_int_equal(backup_head_parse(two, size + 4 + length, &file), BACKUP_HEAD_DAMAGED);
     stand_deinit(&stand);
 }
 
@@ -735,7 +743,7 @@ static void test_nothing_in_the_plain(void **state)
 {
     CLEANUP_FREE uint8_t *bytes = NULL;
     CLEANUP_FREE uint8_t *next = NULL;
-    struct backup_file file, other;
+    struct backup_head file, other;
     struct stand stand;
     size_t size, next_size;
 
@@ -759,7 +767,7 @@ static void test_nothing_in_the_plain(void **state)
     assert_memory_not_equal(file.locks[0].nonce, other.locks[0].nonce, SEALED_NONCE_SIZE);
     assert_memory_not_equal(file.locks[1].sealed, other.locks[1].sealed, 32);
     assert_memory_not_equal(file.commitment, other.commitment, BACKUP_COMMITMENT_SIZE);
-    assert_memory_not_equal(file.sealed.nonce, other.sealed.nonce, SEALED_NONCE_SIZE);
+    assert_memory_not_equal(file.nonce, other.nonce, SEALED_NONCE_SIZE);
     stand_deinit(&stand);
 }
 
@@ -800,7 +808,7 @@ static size_t format_backup_1(const struct stand *stand, uint8_t *ret_bytes, siz
 {
     CLEANUP_SECRET struct secret *content = NULL;
     struct key material, key;
-    uint8_t salt[PASSPHRASE_SALT_SIZE], commitment[32], associated[1024] = BACKUP_LABEL;
+    uint8_t salt[PASSPHRASE_SALT_SIZE], commitment[32];
     struct cursor cursor = cursor_writer(ret_bytes, room);
 
     assert_int_equal(secret_new(2048, &content), 0);
@@ -826,8 +834,7 @@ static size_t format_backup_1(const struct stand *stand, uint8_t *ret_bytes, siz
     cursor_put_u64(&cursor, passphrase_cost_default.memlimit);
     cursor_put_bytes(&cursor, salt, sizeof(salt));
     cursor_put_bytes(&cursor, commitment, sizeof(commitment));
-    memcpy(associated + BACKUP_LABEL_SIZE, ret_bytes, cursor.position);
-    sealed_put(&cursor, content, &key, associated, BACKUP_LABEL_SIZE + cursor.position);
+    assert_int_equal(sealed_put(&cursor, BACKUP_LABEL, cursor.position, content, &key), 0);
     assert_true(cursor_ok(&cursor));
     return cursor.position;
 }
@@ -874,9 +881,8 @@ static void test_format_1(void **state)
     assert_int_equal(backup_inspect(stand.folder.backup_fd, &facts), KEYRING_DONE);
     assert_int_equal(facts->format, 1);
     assert_false(facts->is_signed);
-    assert_true(facts->has_passphrase);
-    assert_int_equal(facts->recipient_count, 0);
     assert_string_equal(facts->host, "host");
+    assert_int_equal(facts->generation, 2);
     assert_refused(&stand, stand.folder.slot_passphrase, NULL, KEYRING_WRONG_KEY);
     assert_refused(&stand, NULL, &stand.private_keys[0], KEYRING_NO_SLOT);
     assert_int_equal(open_by(&stand, stand.folder.backup_passphrase, NULL, &found), KEYRING_DONE);
