@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/cursor.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct cursor cursor_reader(const void *bytes, size_t size)
@@ -44,14 +45,15 @@ static uint8_t *advance(struct cursor *cursor, size_t length)
     return here;
 }
 
-static uint64_t get_integer(struct cursor *cursor, size_t width)
+/* For a width known where it is called it is one load. */
+static inline uint64_t get_integer(struct cursor *cursor, size_t width)
 {
     const uint8_t *bytes = advance(cursor, width);
     uint64_t value = 0;
 
-    for (size_t i = 0; bytes && i < width; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
+    if (bytes)
+        memcpy(&value, bytes, width);
+    return le64toh(value);
 }
 
 uint8_t cursor_get_u8(struct cursor *cursor)
@@ -109,13 +111,10 @@ const uint8_t *cursor_get_block(struct cursor *cursor, size_t maximum, size_t *r
     return bytes;
 }
 
-static void put_integer(struct cursor *cursor, uint64_t value, size_t width)
+static inline void put_integer(struct cursor *cursor, uint64_t value, size_t width)
 {
-    uint8_t bytes[8];
-
-    for (size_t i = 0; i < width; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    cursor_put_bytes(cursor, bytes, width);
+    value = htole64(value);
+    cursor_put_bytes(cursor, &value, width);
 }
 
 void cursor_put_u8(struct cursor *cursor, uint8_t value)

@@ -59,6 +59,15 @@ static void note_unreadable(struct rotation_pass *pass, const struct record_key 
     list->count++;
 }
 
+static void batch_empty(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        free((void *)(uintptr_t)batch->changes[i].record);
+    batch->count = 0;
+    batch->bytes = 0;
+}
+
+/* Its records go back to the thread that made them, which costs the loop nothing. */
 static struct batch *take_idle(struct rotation_pass *pass)
 {
     struct batch *batch;
@@ -70,6 +79,8 @@ static struct batch *take_idle(struct rotation_pass *pass)
     if (batch)
         pass->idle = batch->next;
     uv_mutex_unlock(&pass->mutex);
+    if (batch)
+        batch_empty(batch);
     return batch;
 }
 
@@ -191,19 +202,10 @@ static int prove(void *userdata, const struct log_walk_record *record)
 
 /* ---- On the loop ---- */
 
-static void batch_empty(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        free((void *)(uintptr_t)batch->changes[i].record);
-    batch->count = 0;
-    batch->bytes = 0;
-}
-
 static void batch_release(struct batch *batch)
 {
     struct rotation_pass *pass = batch->pass;
 
-    batch_empty(batch);
     pass->under_way--;
     uv_mutex_lock(&pass->mutex);
     batch->next = pass->idle;

@@ -181,14 +181,21 @@ static bool key_is_valid(const struct record_key *key)
     return key->class >= 1 && key->class <= RECORD_CLASS_MAX && key->name_length <= RECORD_NAME_MAX;
 }
 
-static int check_form(const struct log_append *append)
+/* What is found out about an append before it is queued. */
+struct judgement {
+    struct record_state conditions[LOG_CONDITIONS_MAX], changes[LOG_CHANGES_MAX];
+    struct record_header headers[LOG_CHANGES_MAX]; /* of the changes */
+    bool left_out[LOG_CHANGES_MAX]; /* of an append that leaves out what was changed */
+    size_t left_out_count;
+};
+
+static int check_form(const struct log_append *append, struct judgement *judgement)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
         const struct log_change *change = &append->changes[i];
-        struct record_header header;
 
         if (!key_is_valid(&change->key) ||
-            record_header_parse(change->record, change->size, &header) < 0)
+            record_header_parse(change->record, change->size, &judgement->headers[i]) < 0)
             return -EINVAL;
     }
     if (append->leave_out_changed && append->conditions_count != append->changes_count)
@@ -243,13 +250,6 @@ static int newest_state(struct log *log, const struct record_key *key,
     ret_state->tombstone = header.kind == RECORD_TOMBSTONE;
     return 0;
 }
-
-/* What is found out about an append before it is queued. */
-struct judgement {
-    struct record_state conditions[LOG_CONDITIONS_MAX], changes[LOG_CHANGES_MAX];
-    bool left_out[LOG_CHANGES_MAX]; /* of an append that leaves out what was changed */
-    size_t left_out_count;
-};
 
 static bool is_left_out(const struct log_append *append, const struct judgement *judgement, size_t i)
 {
@@ -309,17 +309,13 @@ static int judge_versions(struct log *log, const struct log_append *append,
                           struct judgement *judgement)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
-        const struct log_change *change = &append->changes[i];
         const struct record_state *state = &judgement->changes[i];
-        struct record_header header;
         int r = known_state(log, append, i, judgement);
 
         if (r < 0)
             return r;
-        r = record_header_parse(change->record, change->size, &header);
-        if (r < 0)
-            return -EINVAL;
-        if (!is_left_out(append, judgement, i) && state->revision != 0 && header.version <= state->version)
+        if (!is_left_out(append, judgement, i) && state->revision != 0 &&
+            judgement->headers[i].version <= state->version)
             return LOG_CONFLICT;
     }
     return 0;
@@ -349,7 +345,7 @@ static void pending_undo(struct log *log, const struct log_append *append,
         /* A key that is there already needs no memory. */
         struct view_held held;
 
-        if (!undo[count].had || pending_put(&log->pending, key, &undo[count].state) < 0)
+        if (!undo[count].had || pending_put(&log->pending, key, &undo[count].state, NULL) < 0)
             (void)pending_del(&log->pending, key, log->next_revision, &held);
     }
 }
@@ -359,25 +355,18 @@ static int pending_put_all(struct log *log, const struct log_append *append,
                            const struct judgement *judgement, struct undo *undo)
 {
     for (size_t i = 0; i < append->changes_count; i++) {
-        const struct log_change *change = &append->changes[i];
-        struct record_header header;
-        struct record_state state = { .revision = log->next_revision,
-                                      .held = judgement->changes[i].held };
-        int r;
+        const struct record_header *header = &judgement->headers[i];
+        const struct record_state state = { .revision = log->next_revision,
+                                            .version = header->version,
+                                            .tombstone = header->kind == RECORD_TOMBSTONE,
+                                            .held = judgement->changes[i].held };
+        int r = pending_put(&log->pending, &append->changes[i].key, &state, &undo[i].state);
+        bool twice = r > 0 && undo[i].state.revision == log->next_revision;
 
-        r = record_header_parse(change->record, change->size, &header);
-        if (r == 0) {
-            state.version = header.version;
-            state.tombstone = header.kind == RECORD_TOMBSTONE;
-            undo[i].had = pending_get(&log->pending, &change->key, &undo[i].state);
-            if (undo[i].had && undo[i].state.revision == log->next_revision)
-                r = -EINVAL;
-        }
-        if (r == 0)
-            r = pending_put(&log->pending, &change->key, &state);
-        if (r < 0) {
-            pending_undo(log, append, undo, i);
-            return r;
+        undo[i].had = r > 0;
+        if (r < 0 || twice) {
+            pending_undo(log, append, undo, twice ? i + 1 : i);
+            return twice ? -EINVAL : r;
         }
     }
     return 0;
@@ -423,6 +412,7 @@ static int queue_rest(struct log *log, const struct log_append *append,
         if (judgement->left_out[i])
             continue;
         judgement->changes[rest.changes_count] = judgement->changes[i];
+        judgement->headers[rest.changes_count] = judgement->headers[i];
         changes[rest.changes_count++] = append->changes[i];
     }
     return queue_append(log, &rest, judgement, done, userdata);
@@ -440,7 +430,7 @@ int log_append(struct log *log, const struct log_append *append, log_append_done
         return LOG_FAILED;
     r = check_limits(append);
     if (r == 0)
-        r = check_form(append);
+        r = check_form(append, &judgement);
     if (r != 0)
         return r;
     r = judge(log, append, &judgement);

@@ -15,14 +15,22 @@ struct pending_entry {
     uint8_t key[];
 };
 
-/* FNV-1a. Names are chosen by callers, but a chain is never longer than what is under way. */
+/* Names are chosen by callers, but a chain is never longer than what is under way. */
 static uint32_t key_hash(const uint8_t *bytes, size_t size)
 {
-    uint32_t hash = 2166136261u;
+    uint64_t hash = size;
 
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return hash;
+    while (size > 0) {
+        size_t length = size < sizeof(uint64_t) ? size : sizeof(uint64_t);
+        uint64_t word = 0;
+
+        memcpy(&word, bytes, length);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+        bytes += length;
+        size -= length;
+    }
+    return (uint32_t)hash;
 }
 
 static struct pending_entry **find(const struct pending *pending, const uint8_t *bytes, size_t size,
@@ -82,7 +90,7 @@ static int grow(struct pending *pending)
 }
 
 int pending_put(struct pending *pending, const struct record_key *key,
-                const struct record_state *state)
+                const struct record_state *state, struct record_state *ret_before)
 {
     uint8_t bytes[RECORD_KEY_MAX];
     size_t size = record_key_format(key, bytes);
@@ -94,16 +102,19 @@ int pending_put(struct pending *pending, const struct record_key *key,
     if (r < 0)
         return r;
     link = find(pending, bytes, size, hash);
-    if (!*link) {
-        entry = malloc(sizeof(*entry) + size);
-        if (!entry)
-            return -ENOMEM;
-        *entry = (struct pending_entry){ .hash = hash, .size = (uint16_t)size };
-        memcpy(entry->key, bytes, size);
-        *link = entry;
-        pending->count++;
+    if (*link) {
+        if (ret_before)
+            *ret_before = (*link)->state;
+        (*link)->state = *state;
+        return 1;
     }
-    (*link)->state = *state;
+    entry = malloc(sizeof(*entry) + size);
+    if (!entry)
+        return -ENOMEM;
+    *entry = (struct pending_entry){ .hash = hash, .size = (uint16_t)size, .state = *state };
+    memcpy(entry->key, bytes, size);
+    *link = entry;
+    pending->count++;
     return 0;
 }
 

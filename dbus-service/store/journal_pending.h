@@ -25,9 +25,10 @@ struct pending {
 /* True and the state when a change of this key is under way. */
 bool pending_get(const struct pending *pending, const struct record_key *key,
                  struct record_state *ret_state);
-/* 0 or -ENOMEM (nothing is changed then). */
+/* 1 when a change of this key was under way already, with its state; 0; or -ENOMEM (nothing is changed then).
+ * `ret_before` may be NULL. */
 int pending_put(struct pending *pending, const struct record_key *key,
-                const struct record_state *state) MUST_CHECK;
+                const struct record_state *state, struct record_state *ret_before) MUST_CHECK;
 /* The change at `revision` has arrived: it is forgotten, and true, with what the view had before it. A
  * newer one of the same key stays: false. */
 bool pending_del(struct pending *pending, const struct record_key *key, uint64_t revision,
