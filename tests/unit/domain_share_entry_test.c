@@ -51,6 +51,19 @@ static unsigned entered(const struct share_entry *entry)
     return count;
 }
 
+/* How many are there next, when it is no longer `before`; UINT_MAX if nobody looked for too long to tell. */
+static unsigned entered_after(struct domain *domain, const struct share_entry *entry, unsigned before)
+{
+    uint64_t looked = uv_hrtime(), late = 0;
+
+    for (unsigned waited = 0; entered(entry) == before && waited < 600; waited++) {
+        domain_run_ms(domain, 10);
+        late = uv_hrtime() - looked;
+        looked = uv_hrtime();
+    }
+    return late < LIFETIME_MS / 4 * 1000000ull ? entered(entry) : UINT_MAX;
+}
+
 /* Each at its own time; the other stays. */
 static void test_each_is_forgotten(void **state)
 {
@@ -58,14 +71,22 @@ static void test_each_is_forgotten(void **state)
     struct failure failure;
     struct domain domain;
     struct share_entry *entry = begin(&domain, LIFETIME_MS, texts);
+    unsigned next = UINT_MAX;
 
     (void)state;
+    assert_int_equal(SHARE_LIFETIME_MS, 10 * 60 * 1000);
     assert_int_equal(entered(entry), 0);
-    assert_int_equal(share_entry_add(entry, texts[1], &failure), 0);
-    assert_int_equal(share_entry_add(entry, texts[1], &failure), 0);
-    assert_int_equal(entered(entry), 1);
-    for (unsigned waited = 0; entered(entry) > 0 && waited < 600; waited++)
-        domain_run_ms(&domain, 10);
+    for (int tries = 0; next == UINT_MAX && tries < 20; tries++) {
+        assert_int_equal(share_entry_add(entry, texts[1], &failure), 0);
+        domain_run_ms(&domain, LIFETIME_MS / 2);
+        assert_int_equal(share_entry_add(entry, texts[0], &failure), 0);
+        assert_int_equal(share_entry_add(entry, texts[1], &failure), 0); /* once more: still as old */
+        next = entered(entry) == 2 ? entered_after(&domain, entry, 2) : UINT_MAX;
+        if (next == UINT_MAX) /* the machine was too busy: again */
+            share_entry_clear(entry);
+    }
+    assert_int_equal(next, 1);
+    (void)entered_after(&domain, entry, 1);
     assert_int_equal(entered(entry), 0);
     end(&domain, entry, texts);
 }
