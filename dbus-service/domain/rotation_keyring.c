@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-
 void rotation_facts(const struct keyring *keyring, uint64_t before_usec,
                     struct rotation_facts *ret_facts)
 {
@@ -140,10 +139,12 @@ static int edit_remove(struct keyring **keyring, const struct rotation_edit *edi
 static int edit_finish(struct keyring **keyring, const struct rotation_edit *edit)
 {
     struct rotation_state state;
+    int r;
 
     keyring_rotation(*keyring, &state);
     state.ended_usec = realm_now_usec();
-    return set_state(keyring, &state) == KEYRING_DONE ? edit_remove(keyring, edit) : -ENOMEM;
+    r = set_state(keyring, &state);
+    return r == KEYRING_DONE ? edit_remove(keyring, edit) : r;
 }
 
 static int edit_pause(struct keyring **keyring, const struct rotation_edit *edit)

@@ -60,13 +60,22 @@ static void on_step(void *userdata, const struct failure *failure)
     rotation_step_end(userdata, failure);
 }
 
+/* What was sealed anew is in the keyring's count now. */
+static void on_retired(void *userdata, const struct failure *failure)
+{
+    struct rotation *rotation = userdata;
+
+    if (failure->code == ERROR_NONE)
+        rotation->stored = 0;
+    rotation_step_end(rotation, failure);
+}
+
 /* The older generations, but for their keys: those go when the old ciphertext has gone. */
 static void step_retire(struct rotation *rotation)
 {
     const struct rotation_edit edit = {.kind = EDIT_RETIRE, .re_encrypted = rotation->stored};
 
-    rotation->stored = 0;
-    keyring_step(rotation, &edit, ROTATION_RETIRE, on_step);
+    keyring_step(rotation, &edit, ROTATION_RETIRE, on_retired);
 }
 
 static void on_finished(void *userdata, const struct failure *failure)
@@ -133,6 +142,7 @@ static void on_given_up(void *userdata, const struct failure *failure)
 
     if (failure->code == ERROR_NONE) {
         rotation->gave_up = true;
+        rotation->stored = 0;
         failure_set(&result, ERROR_DAMAGED,
                     "%llu records do not open, so their generations are kept; the first: %s",
                     (unsigned long long)rotation->unreadable.count, first ? first : "");
@@ -151,7 +161,6 @@ static void step_give_up(struct rotation *rotation)
                                        .re_encrypted = rotation->stored,
                                        .unreadable = rotation->unreadable.count};
 
-    rotation->stored = 0;
     keyring_step(rotation, &edit, ROTATION_RETIRE, on_given_up);
 }
 

@@ -115,12 +115,19 @@ class Rotator(Member):
             try:
                 rotate(self.caller, self.random.choice(RATES))
                 self.acknowledged += 1
+                self.verify_backup(self.caller)
             except dbus.DBusException as error:
                 if error.get_dbus_name() != ERRORS + 'RotationRunning':
                     raise
         if now['error'] or now['unreadable']:
             self.wrong.append(f'{now}'[:600])
         time.sleep(0.01)
+
+    def verify_backup(self, caller):
+        """It holds what is needed, read beside all that goes on."""
+        report = verify_backup(caller, BACKUP)
+        if report['unreadable'] or not any(one[2] == 'matches' for one in report['generations']):
+            self.wrong.append(f'the backup: {report}'[:600])
 
     def end(self):
         """A last one, to its end: there is one generation left, and nothing of another."""
@@ -140,9 +147,7 @@ class Rotator(Member):
         # Every record, with its value, against the view's counters; and the backup against all of it.
         findings = reader.call(ROOT, 'Secret', 'Check', 'b', True)
         self.wrong += [f'{finding}' for finding in findings if finding[0] == 'error']
-        report = verify_backup(reader, BACKUP)
-        if int(report['unreadable']) or [int(one[0]) for one in report['generations'] if one[2] == 'matches'][-1] != last:
-            self.wrong.append(f'the backup: {report}'[:600])
+        self.verify_backup(reader)
 
 
 def prepare():
