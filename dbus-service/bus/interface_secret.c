@@ -32,6 +32,7 @@ static void on_generated(void *userdata, const struct failure *failure)
 {
     struct call *call = userdata;
     const struct keyring *keyring = realm_keyring(call->service->realm);
+    uint32_t generation = keyring ? keyring_active_generation(keyring) : 0;
     char fingerprint[FINGERPRINT_TEXT_SIZE], realm[HEX_TEXT_SIZE(REALM_ID_SIZE)] = "";
     struct writer writer;
 
@@ -40,8 +41,9 @@ static void on_generated(void *userdata, const struct failure *failure)
     fingerprint_format(keyring, fingerprint);
     if (keyring)
         hex_format(keyring_realm(keyring), REALM_ID_SIZE, 0, realm);
+    call_detail(call, "generation %u (%s)", generation, fingerprint);
     writer = call_writer(call);
-    writer_uint32(&writer, keyring ? keyring_active_generation(keyring) : 0);
+    writer_uint32(&writer, generation);
     writer_string(&writer, fingerprint);
     writer_string(&writer, realm);
     call_reply(call, writer_take(&writer));

@@ -94,7 +94,13 @@ static void tell(struct call *call, const struct restore *restore)
         [RESTORE_VERIFY] = "verified", [RESTORE_TRY] = "tried", [RESTORE_DO] = "restored"
     };
 
-    call_detail(call, "%s: %llu records, %llu of %llu sampled do not open%s%s", words[restore->action],
+    char fingerprint[FINGERPRINT_TEXT_SIZE] = "";
+
+    for (size_t i = 0; i < restore->count; i++)
+        if (restore->generations[i].number == restore->facts->generation)
+            hex_format(restore->generations[i].fingerprint, FINGERPRINT_SIZE, 4, fingerprint);
+    call_detail(call, "%s: up to generation %u (%s), %llu records, %llu of %llu sampled do not open%s%s",
+                words[restore->action], restore->facts->generation, fingerprint,
                 (unsigned long long)restore->records, (unsigned long long)restore->unreadable,
                 (unsigned long long)restore->sampled, *restore->aside ? "; kept aside: " : "",
                 restore->aside);

@@ -399,7 +399,8 @@ def test_new_passphrase_is_asked_twice(world):
         terminal.type(second + '\n')
     assert terminal.finish() == 0
     assert b'good' not in terminal.output
-    cli(world, 'status')
+    made = f"generation 1 ({read_json(world, 'status')['fingerprint']})"
+    assert any('MS0110 generate ok' in line and made in line for line in world.whole_audit())
 
 
 # ---- failure ----
