@@ -47,6 +47,40 @@ int __wrap_fsync(int fd)
     return -1;
 }
 
+/* So many batches of the walk are lost, as if all in them had been changed meanwhile. */
+static unsigned lost_batches;
+int __real_realm_append_sealed(struct realm *realm, const struct log_change *changes,
+                               const struct log_condition *conditions, size_t count,
+                               bool *ret_left_out, realm_write_done done, void *userdata,
+                               struct failure *failure);
+int __wrap_realm_append_sealed(struct realm *realm, const struct log_change *changes,
+                               const struct log_condition *conditions, size_t count,
+                               bool *ret_left_out, realm_write_done done, void *userdata,
+                               struct failure *failure);
+
+int __wrap_realm_append_sealed(struct realm *realm, const struct log_change *changes,
+                               const struct log_condition *conditions, size_t count,
+                               bool *ret_left_out, realm_write_done done, void *userdata,
+                               struct failure *failure)
+{
+    if (lost_batches == 0)
+        return __real_realm_append_sealed(realm, changes, conditions, count, ret_left_out, done,
+                                          userdata, failure);
+    lost_batches--;
+    return failure_set(failure, ERROR_CONFLICT, NULL);
+}
+
+/* The view counts one mapping more of this generation. */
+static uint32_t miscounted;
+uint64_t __real_log_census(struct log *log, uint8_t class, uint32_t generation);
+uint64_t __wrap_log_census(struct log *log, uint8_t class, uint32_t generation);
+
+uint64_t __wrap_log_census(struct log *log, uint8_t class, uint32_t generation)
+{
+    return __real_log_census(log, class, generation) +
+           (class == RECORD_MAPPING && generation == miscounted);
+}
+
 static void on_changed(void *userdata)
 {
     struct turn *turn = userdata;
@@ -624,6 +658,53 @@ static void test_a_backup_that_fails(void **state)
     teardown(&turn);
 }
 
+/* What a walk left is found by the proof, and sealed anew by another walk before anything is retired. */
+static void test_what_the_walk_missed(void **state)
+{
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    lost_batches = 1;
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(lost_batches, 0);
+    assert_true(turn.phases[ROTATION_PROOF] > 1);
+    assert_int_equal(turn.result.failure.code, ERROR_NONE);
+    assert_int_equal(turn.result.unreadable, 0);
+    assert_int_equal(census(&turn, 1), 0);
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
+/* Nothing is retired while the view counts a record that is not met, of the old generation or of the new. */
+static void test_a_census_that_differs(void **state)
+{
+    struct rotation_status status;
+    struct result result;
+    struct failure failure;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    for (uint32_t old = 1; old <= 2; old++) {
+        miscounted = old == 1 ? old : old + 1;
+        rotate(&turn);
+        await_phase(&turn, ROTATION_WAITING);
+        rotation_status(turn.rotation, &status);
+        assert_non_null(strstr(status.error, "census"));
+        assert_int_equal(generations(&turn), 2);
+        miscounted = 0;
+        result = (struct result){0};
+        assert_int_equal(rotation_pause(turn.rotation, false, on_done, &result, &failure), 0);
+        await_end(&turn);
+        assert_int_equal(turn.result.failure.code, ERROR_NONE);
+        assert_int_equal(generations(&turn), 1);
+    }
+    assert_filled(&turn);
+    teardown(&turn);
+}
+
 static size_t size_of_backup(const struct turn *turn)
 {
     char path[128];
@@ -817,6 +898,8 @@ int main(void)
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_a_retired_key_is_kept),
         cmocka_unit_test(test_a_backup_that_fails),
+        cmocka_unit_test(test_what_the_walk_missed),
+        cmocka_unit_test(test_a_census_that_differs),
         cmocka_unit_test(test_a_keyring_that_cannot_be_synced),
         cmocka_unit_test(test_sealed_meanwhile),
         cmocka_unit_test(test_the_old_secret_does_not_give_the_new_one),
