@@ -86,17 +86,6 @@ static int import_judge(void *userdata)
         (unsigned long long)found->unreadable, (unsigned long long)found->records);
 }
 
-static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
-{
-    keyring_log_hash(userdata, parts, count, ret_hash);
-}
-
-static void log_random(void *userdata, uint8_t *ret_bytes, size_t length)
-{
-    (void)userdata;
-    random_bytes(ret_bytes, length);
-}
-
 /* The anchor is the empty journal's, which was open a moment ago: nothing is rolled back. */
 static enum log_outcome import(struct record_move *move, struct keyring *keyring, struct import *import,
                                struct log_file_report *ret_report)
@@ -107,7 +96,7 @@ static enum log_outcome import(struct record_move *move, struct keyring *keyring
         .fd = move->fd,
         .anchor_path = realm->options.anchor_path,
         .realm = keyring_realm(keyring),
-        .hash = {.hash = log_hash, .random = log_random, .userdata = keyring},
+        .hash = realm_log_hash(keyring),
         .accept_rollback = true,
         .stopping = &realm->stopping,
         .progress = &realm->reading,

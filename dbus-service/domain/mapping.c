@@ -184,10 +184,14 @@ CLEANUP_DEFINE(edit, struct edit, edit_free)
 
 static int edit_new(struct realm *realm, const struct application *application,
                     const struct account_name *account, realm_write_done done, void *userdata,
-                    struct edit **ret_edit)
+                    struct edit **ret_edit, struct failure *failure)
 {
-    struct edit *edit = calloc(1, sizeof(*edit));
+    struct edit *edit;
+    int r = realm_check_readable(realm, failure);
 
+    if (r != 0)
+        return r;
+    edit = calloc(1, sizeof(*edit));
     if (!edit)
         return -ENOMEM;
     edit->realm = realm;
@@ -555,12 +559,10 @@ int mapping_set(struct realm *realm, const struct application *application,
                 struct failure *failure)
 {
     CLEANUP(edit_cleanup) struct edit *edit = NULL;
-    int r = realm_check_readable(realm, failure);
+    int r = edit_new(realm, application, &change->account, done, userdata, &edit, failure);
 
     if (r == 0)
         r = check_change(application, change, failure);
-    if (r == 0)
-        r = edit_new(realm, application, &change->account, done, userdata, &edit);
     if (r == 0)
         r = copy_values(edit, change);
     if (r != 0)
@@ -602,10 +604,8 @@ int mapping_set_state(struct realm *realm, const struct application *application
                       struct failure *failure)
 {
     struct edit *edit;
-    int r = realm_check_readable(realm, failure);
+    int r = edit_new(realm, application, account, done, userdata, &edit, failure);
 
-    if (r == 0)
-        r = edit_new(realm, application, account, done, userdata, &edit);
     if (r != 0)
         return r;
     edit->decide = decide_state;
@@ -627,10 +627,8 @@ int mapping_delete(struct realm *realm, const struct application *application,
                    struct failure *failure)
 {
     struct edit *edit;
-    int r = realm_check_readable(realm, failure);
+    int r = edit_new(realm, application, account, done, userdata, &edit, failure);
 
-    if (r == 0)
-        r = edit_new(realm, application, account, done, userdata, &edit);
     if (r != 0)
         return r;
     edit->decide = decide_delete;

@@ -326,15 +326,18 @@ static int task_submit(struct realm_task *task, void (*run)(void *userdata),
 
 static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
 {
-    const struct realm *realm = userdata;
-
-    keyring_log_hash(realm->log_keyring, parts, count, ret_hash);
+    keyring_log_hash(userdata, parts, count, ret_hash);
 }
 
 static void log_random(void *userdata, uint8_t *ret_bytes, size_t length)
 {
     (void)userdata;
     random_bytes(ret_bytes, length);
+}
+
+struct log_hash realm_log_hash(struct keyring *keyring)
+{
+    return (struct log_hash){.hash = log_hash, .random = log_random, .userdata = keyring};
 }
 
 static void on_log_event(void *userdata, enum log_event event, const char *text)
@@ -473,7 +476,6 @@ static void journal_begin(void *userdata)
         .loop = realm->options.loop,
         .folder_fd = realm->options.folder_fd,
         .anchor_path = realm->options.anchor_path,
-        .hash = {.hash = log_hash, .random = log_random, .userdata = realm},
         .stopping = &realm->closing,
         .events = {.event = on_log_event, .progress = on_log_progress, .userdata = realm},
     };
@@ -482,6 +484,7 @@ static void journal_begin(void *userdata)
 
     keyring_free(realm->log_keyring);
     realm->log_keyring = keyring_ref(realm->keyring);
+    options.hash = realm_log_hash(realm->log_keyring);
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
     realm->view_damaged = false;

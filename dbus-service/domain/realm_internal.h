@@ -48,6 +48,9 @@ int realm_failure_log(struct failure *failure, enum log_outcome outcome, const c
 int realm_failure_keyring(struct failure *failure, const struct realm *realm,
                           enum keyring_outcome outcome, bool by_passphrase);
 
+/* Hash and random of a log, with the keys of the keyring, which is borrowed. */
+struct log_hash realm_log_hash(struct keyring *keyring);
+
 /* Calls `retry` once, on the loop, when an append that is under way now has ended: to decide anew
  * after a conflict with it. 0 or -ENOMEM. */
 int realm_retry_later(struct realm *realm, void (*retry)(void *userdata),

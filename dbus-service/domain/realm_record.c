@@ -22,11 +22,10 @@ uint64_t realm_now_usec(void)
 void realm_key(struct record_key *ret_key, enum record_class class, const uint8_t *scope,
                const void *name, size_t name_length)
 {
+    static const uint8_t the_realm[RECORD_SCOPE_SIZE];
+
     ret_key->class = (uint8_t)class;
-    if (scope)
-        memcpy(ret_key->scope, scope, RECORD_SCOPE_SIZE);
-    else
-        memset(ret_key->scope, 0, RECORD_SCOPE_SIZE);
+    memcpy(ret_key->scope, scope ? scope : the_realm, RECORD_SCOPE_SIZE);
     ret_key->name_length = (uint16_t)name_length;
     memcpy(ret_key->name, name, name_length);
 }

@@ -184,11 +184,6 @@ int restore_examine_record(void *userdata, const struct log_walk_record *record)
     return 0;
 }
 
-static void log_hash(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
-{
-    keyring_log_hash(userdata, parts, count, ret_hash);
-}
-
 /* Is the anchor ahead of what the journal ends with? */
 static int check_anchor(struct restore *restore, const struct log_hash *hash,
                         const struct log_file_report *journal, struct failure *failure)
@@ -220,7 +215,7 @@ int restore_examine(struct restore *into, struct realm *realm, int fd,
     struct log_check_options options = {
         .fd = fd,
         .realm = keyring_realm(keyring),
-        .hash = {.hash = log_hash, .userdata = keyring},
+        .hash = realm_log_hash(keyring),
         .stopping = &realm->stopping,
         .progress = &realm->reading,
         .each = restore_examine_record,
@@ -267,7 +262,7 @@ static int examine_journal(struct restore *restore, struct keyring *keyring,
     const struct realm *realm = restore->realm;
     CLEANUP_CLOSE int fd = openat(realm->options.folder_fd, "journal",
                                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct log_hash hash = {.hash = log_hash, .userdata = keyring};
+    struct log_hash hash = realm_log_hash(keyring);
     bool present = fd >= 0, closed = !realm_keyring(realm);
     struct log_file_report report;
     int r = 0;
