@@ -12,6 +12,7 @@ import pytest
 
 import bus_client
 from conftest import wait_until
+from test_slots import SLOTS
 
 pytestmark = pytest.mark.service
 
@@ -246,6 +247,40 @@ answer([generate(), generate(passphrase=given(b'')), generate(passphrase=given(b
     assert [row[1:] for row in refused] == [[False, 'unconfigured']] * 4
     assert [row[0] for row in refused] == ['InvalidArgument'] * 4
     assert made == ['ok', True, 'ready']
+
+
+def test_vault_24975_28880_restore_meets_other_shares_and_empty_keys(world):
+    """A backup made when shares were others, restored where there is no keyring: by nothing empty, and no share of before
+    opens what is there then; what was asked for does."""
+    made = world.run(['mastersecret', 'secret', 'recipient', 'new', '--private-file', '/root/private']).stdout
+    public = next(word for word in made.split() if word.startswith('ms1-public-'))
+    old, new, backup = bus_client.run(world, SLOTS + f"""
+door = Door()
+number, old = shares(door, 'AddSlot', 'sua{{sh}}', 'shares', 2, 3)
+assert door.attempt(ROOT, 'Secret', 'AddRecipient', 'ss', 'safe', {public!r}) == 'ok'
+made = secret(door, 'Backup', 'ssa{{sh}}', '', '', backup=os.open('/root/backup', os.O_RDWR | os.O_CREAT, 0o600))
+_, new = shares(door, 'ReplaceSlot', 'uua{{sh}}', number, 3, 4)
+answer([old, new, isinstance(made[1], int)])""")
+    assert backup
+    world.kill_service('TERM')
+    world.run(f'rm {world.state}/keyring {world.state}/keyfile')
+    before = {name: data for name, data in state_files(world).items() if name != 'lock'}
+    restore = SLOTS + """
+door = Door()
+def restore(**pipes):
+    got = secret(door, 'Restore', 'ba{sv}a{sh}', False, variants(), backup=os.open('/root/backup', os.O_RDONLY), **pipes)
+    return str(got[0]) if isinstance(got, list) else 'ok'
+private = open('/root/private', 'rb').read().strip()
+"""
+    assert bus_client.run(world, restore + """
+answer([restore(), restore(passphrase=given(b'')), restore(**{'private-key': given(b'')}),
+        restore(**{'private-key': given(private), 'passphrase': given(b'')}), door.state()])""") == \
+        ['InvalidArgument'] * 4 + ['unconfigured']
+    assert state_files(world).items() >= before.items()
+    assert bus_client.run(world, restore + f"""
+answer([restore(**{{'private-key': given(private)}}), [slot[1] for slot in slots(door)], seal(door),
+        *[enter(door, text) for text in {[old[0], old[2], new[0], new[3]]!r}], progress(door), unseal(door), door.state()])
+""") == ['ok', ['keyfile'], 'ok', *['BadShare'] * 4, [0, 0], 'ok', 'ready']
 
 
 # ---- SSSD ----

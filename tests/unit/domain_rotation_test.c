@@ -226,6 +226,18 @@ static void await_phase(struct turn *turn, enum rotation_phase phase)
     assert_string_equal(rotation_phase_name(status.phase), rotation_phase_name(phase));
 }
 
+/* As above, until so many records are of the active generation. */
+static void await_done(struct turn *turn, uint64_t wanted)
+{
+    struct rotation_status status = {.done = 0};
+
+    for (unsigned i = 0; i < 12000 && status.done < wanted; i++) {
+        domain_run_ms(&turn->domain, 5);
+        rotation_status(turn->rotation, &status);
+    }
+    assert_true(status.done >= wanted);
+}
+
 static uint64_t census(struct turn *turn, uint32_t generation)
 {
     uint64_t count = 0;
@@ -267,7 +279,7 @@ static void key_of(struct turn *turn, const char *account, struct record_key *re
 }
 
 /* Every record of every class, tombstones too; then the old key and the old ciphertext are gone. */
-static void test_rotates(void **state)
+static void test_krb5_32c9b8f1aa_every_record_of_every_class(void **state)
 {
     struct rotation_status status;
     struct log_record stored;
@@ -348,7 +360,7 @@ static void test_goes_on_after_a_crash(void **state)
 }
 
 /* Nothing is refused because a rotation runs, and the last value that was acknowledged is there. */
-static void test_changes_go_on(void **state)
+static void test_bitwarden_7709_changes_go_on(void **state)
 {
     const struct application_draft draft = {.description = "other"};
     unsigned rounds[10];
@@ -412,7 +424,7 @@ static void test_a_change_meets_the_rotation(void **state)
     teardown(&turn);
 }
 
-static void test_an_unreadable_record(void **state)
+static void test_kviklet_575_an_unreadable_record_is_left(void **state)
 {
     char line[ROTATION_LINE_MAX];
     struct rotation_status status;
@@ -548,7 +560,7 @@ static void test_pause_and_rate(void **state)
     teardown(&turn);
 }
 
-static void test_again(void **state)
+static void test_krb5_4ccc18bc3d_again(void **state)
 {
     struct rotation_status status;
     struct result first = {0}, second = {0}, third = {0};
@@ -569,6 +581,11 @@ static void test_again(void **state)
     rotation_status(turn.rotation, &status);
     assert_true(status.queued);
     assert_int_equal(begin(&turn, true, &third, &failure), ERROR_ROTATION_RUNNING);
+    /* What seals meanwhile is the active generation, not the newest. */
+    assert_int_equal(set(&turn, "erp", 1, 1), ERROR_NONE);
+    await_done(&turn, PEOPLE / 2);
+    assert_int_equal(generations(&turn), 3);
+    assert_int_equal(census(&turn, 3), 0);
     await_end(&turn);
     assert_int_equal(turn.result.to, 2);
     await_end(&turn);
@@ -839,7 +856,7 @@ static bool opens_somewhere(const struct loot *loot, const uint8_t *key, const u
 }
 
 /* doc/THREAT-MODEL: of two generations the older one's secret and all that is on the disk do not give the newer. */
-static void test_the_old_secret_does_not_give_the_new_one(void **state)
+static void test_vault_2893_the_old_secret_does_not_give_the_new_one(void **state)
 {
     uint8_t candidates[64][KEY_SIZE];
     struct generation_keys old;
@@ -887,14 +904,14 @@ static void test_the_old_secret_does_not_give_the_new_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rotates),
+        cmocka_unit_test(test_krb5_32c9b8f1aa_every_record_of_every_class),
         cmocka_unit_test(test_goes_on_after_a_crash),
-        cmocka_unit_test(test_changes_go_on),
+        cmocka_unit_test(test_bitwarden_7709_changes_go_on),
         cmocka_unit_test(test_a_change_meets_the_rotation),
-        cmocka_unit_test(test_an_unreadable_record),
+        cmocka_unit_test(test_kviklet_575_an_unreadable_record_is_left),
         cmocka_unit_test(test_what_was_superseded_is_no_finding),
         cmocka_unit_test(test_pause_and_rate),
-        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_krb5_4ccc18bc3d_again),
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_a_retired_key_is_kept),
         cmocka_unit_test(test_a_backup_that_fails),
@@ -902,7 +919,7 @@ int main(void)
         cmocka_unit_test(test_a_census_that_differs),
         cmocka_unit_test(test_a_keyring_that_cannot_be_synced),
         cmocka_unit_test(test_sealed_meanwhile),
-        cmocka_unit_test(test_the_old_secret_does_not_give_the_new_one),
+        cmocka_unit_test(test_vault_2893_the_old_secret_does_not_give_the_new_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
