@@ -69,18 +69,6 @@ answer({'now': now, 'size': os.stat(path).st_size, 'alice': lookup(door, 'alice'
     assert f'ended from generation {before[0]} to {before[0] + 1}: 4 records sealed anew, 0 unreadable' in events[-1]
 
 
-@pytest.mark.parametrize('user', ['alice', 'dave'])
-def test_only_administrators(shared_world, user):
-    """Neither begin, nor stop, nor hurry one on."""
-    assert run(shared_world, '''
-door = Door()
-got = [rotate(door)[0]]
-for member, signature, arguments in (('PauseRotation', '', ()), ('ResumeRotation', '', ()),
-                                     ('SetRotationRate', 'u', (1,))):
-    got.append(door.attempt(ROOT, 'Secret', member, signature, *arguments))
-answer(got)''', user=user) == ['AccessDenied'] * 4
-
-
 def test_what_is_refused(shared_world):
     assert run(shared_world, '''
 door = Door()

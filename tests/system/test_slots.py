@@ -199,24 +199,3 @@ for i in range(100):
         world.run(f'while [ -e /proc/{pid} ]; do sleep 0.01; done')
         assert ask(world, 'door = Door(); answer([door.state(), {slot[1] for slot in slots(door)} <= '
                           '{"keyfile", "passphrase"}])') == ['ready', True]
-
-
-@pytest.mark.parametrize('door', ('bus', 'direct'))
-def test_only_administrators(shared_world, door):
-    """Whoever has no role can neither start, nor feed, nor cancel: every method of Secret is walked."""
-    assert ask(shared_world, f'''
-import xml.etree.ElementTree as trees
-door = Door({door!r})
-tree = trees.fromstring(str(door.call(ROOT, 'org.freedesktop.DBus.Introspectable', 'Introspect', '')))
-empty = {{'s': '', 'u': dbus.UInt32(1), 'b': False, 't': dbus.UInt64(0), 'a{{sv}}': dbus.Dictionary(signature='sv')}}
-answers = {{}}
-for interface in tree.findall('interface'):
-    if interface.get('name') not in (OURS + '.Secret', OURS + '.Manager'):
-        continue
-    for method in interface.findall('method'):
-        kinds = [arg.get('type') for arg in method.findall('arg') if arg.get('direction') != 'out']
-        arguments = [fds(passphrase=given(b'a passphrase of some length')) if kind == 'a{{sh}}' else empty[kind] for kind in kinds]
-        answers[method.get('name')] = door.attempt(ROOT, interface.get('name'), method.get('name'), ''.join(kinds), *arguments)
-answer([len(answers) > 10, {{name: said for name, said in answers.items() if said != 'AccessDenied'}}])
-''', 'alice') == [True, {}]
-    assert ask(shared_world, 'door = Door(); answer([door.state(), slots(door)])') == ['ready', [[1, 'keyfile', 0, 0]]]
