@@ -222,7 +222,7 @@ check-tsan: stage
 	cd tsan-build && $(MAKE) $(AM_MAKEFLAGS) all
 	cd tsan-build && $(MAKE) $(AM_MAKEFLAGS) $(tsan_tests) %D%/pam/pam_witness.la
 	cd tsan-build && TSAN_OPTIONS='die_after_fork=0 report_thread_leaks=0' \
-	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(tsan_tests)'
+	    $(MAKE) $(AM_MAKEFLAGS) check-TESTS check_PROGRAMS= TESTS='$(tsan_tests)'
 	$(slow_worlds) MS_DAEMON=$(abs_builddir)/tsan-build/dbus-service/mastersecretd \
 	    $(PYTEST) -q $(TSAN_SYSTEM_TESTS)
 

@@ -555,22 +555,21 @@ static void test_loaded_from_a_new_view(void **state)
 /* The same after a view that was wrong while the service ran: tried again until it can be. */
 static void test_not_loaded_after_a_rebuild(void **state)
 {
+    struct result result;
     struct failure failure;
     struct domain domain;
 
     (void)state;
     setup_with_an_altered_view(&domain);
-    domain_unseal(&domain);
+    assert_int_equal(unseal(&domain, NULL, &result), ERROR_NONE);
     memset(domain.states, 0, sizeof(domain.states));
     domain.load_fails = true;
-    for (int i = 0; i < 500 && !domain.events[LOG_EVENT_DAMAGED]; i++)
-        domain_run_ms(&domain, 10);
+    domain_await(&domain, &domain.events[LOG_EVENT_DAMAGED], 1);
     assert_int_equal(domain.events[LOG_EVENT_DAMAGED], 1);
     assert_int_equal(realm_check_readable(domain.realm, &failure), ERROR_REBUILDING);
     assert_int_equal(domain.states[REALM_READY], 0);
     domain.load_fails = false;
-    for (int i = 0; i < 1000 && realm_state(domain.realm) != REALM_READY; i++)
-        domain_run_ms(&domain, 10);
+    domain_await(&domain, &domain.states[REALM_READY], 1);
     assert_int_equal(realm_state(domain.realm), REALM_READY);
     domain_teardown(&domain);
 }
