@@ -240,7 +240,7 @@ valgrind_left_out = %D%/unit/client_threads_test %D%/unit/domain_memory_test %D%
     %D%/unit/store_crash_test %D%/unit/store_damage_test %D%/unit/store_fault_test \
     %D%/unit/store_step_test
 VALGRIND_SECONDS = 600
-VALGRIND_SYSTEM_TESTS = $(SYSTEM_TESTS)/test_upgrade.py::test_state_folder_of_an_earlier_build
+VALGRIND_SYSTEM_TESTS = $(SYSTEM_TESTS)/test_upgrade.py::test_files_of_an_earlier_build
 VALGRIND = valgrind -q --vgdb=no --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite --suppressions=$(abs_top_srcdir)/%D%/valgrind.supp
 check-valgrind: check-programs stage
@@ -302,4 +302,8 @@ EXTRA_DIST += %D%/format/reader.py \
     %D%/fixtures/v2/record \
     %D%/fixtures/v2/record-key \
     %D%/fixtures/v2/shares \
+    %D%/fixtures/v2/state/anchor \
+    %D%/fixtures/v2/state/journal \
+    %D%/fixtures/v2/state/keyfile \
+    %D%/fixtures/v2/state/keyring \
     %D%/fixtures/v2/tombstone

@@ -77,8 +77,7 @@ static void on_begun(void *userdata, const struct failure *failure)
 int handle_rotate(struct call *call)
 {
     struct rotation *rotation = call->service->rotation;
-    struct rotate rotate = { .request = { .hint = "", .location = "", .backup_fd = -1,
-                                          .uid = call->peer->caller.uid } };
+    struct rotate rotate = { .request = { .hint = "", .location = "", .backup_fd = -1 } };
     int r = options_take(call, 0, options, "a rotation", &rotate);
 
     if (r == 0)

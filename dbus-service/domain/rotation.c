@@ -145,7 +145,8 @@ int rotation_check(const struct rotation *rotation, const struct rotation_reques
          rotation->phase == ROTATION_BACKUP) &&
         !request->again)
         return failure_set(failure, ERROR_ROTATION_RUNNING,
-                           "a rotation to generation %u is under way", state.to);
+                           "a rotation to generation %u is under way",
+                           keyring_active_generation(rotation_open_keyring(rotation)));
     return 0;
 }
 
@@ -202,7 +203,6 @@ int rotation_begin(struct rotation *rotation, struct rotation_request *request, 
         return r;
     (void)STEAL(wish);
     rotation->next_rate = request->has_rate ? request->rate : rotation->options.settings.rate;
-    rotation->next_uid = request->uid;
     if (rotation->phase == ROTATION_IDLE)
         rotation_set_phase(rotation, ROTATION_BACKUP);
     return 0;

@@ -70,7 +70,6 @@ struct rotation_request {
     bool again;                /* while one is under way: the next begins when that one has ended */
     bool has_rate;             /* instead of the settings' */
     uint32_t rate;
-    uint32_t uid;              /* who asks */
 };
 /* Could it begin now? 0 or the error. */
 int rotation_check(const struct rotation *rotation, const struct rotation_request *request,

@@ -26,7 +26,6 @@ struct rotation {
     uint64_t tick_time;   /* uv_hrtime() */
     uint64_t speed;       /* records per second */
     uint32_t next_rate;   /* of a rotation that has not begun */
-    uint32_t next_uid;
     struct failure error; /* what holds it up */
     struct unreadable_list unreadable; /* of the last proof */
 };

@@ -95,16 +95,14 @@ static int edit_switch(struct keyring **keyring, const struct rotation_edit *edi
 {
     struct rotation_state state = {.begun_usec = realm_now_usec(),
                                    .from = keyring_active_generation(*keyring),
-                                   .rate = edit->rate,
-                                   .uid = edit->uid};
-    const struct keyring_change one = {.rotation = &state};
-    struct keyring_change both = one;
+                                   .rate = edit->rate};
+    struct keyring_change both = {.rotation = &state};
     struct rotation_facts facts;
 
     rotation_facts(*keyring, 0, &facts);
     if (facts.newer == 0)
         return KEYRING_DONE;
-    both.activate = state.to = facts.newer;
+    both.activate = facts.newer;
     return change(keyring, &both);
 }
 
@@ -116,7 +114,6 @@ static int edit_retire(struct keyring **keyring, const struct rotation_edit *edi
     keyring_rotation(*keyring, &state);
     state.ended_usec = 0; /* until the old ciphertext has gone */
     state.re_encrypted += edit->re_encrypted;
-    state.unreadable = 0;
     return r == KEYRING_DONE ? set_state(keyring, &state) : r;
 }
 
@@ -127,7 +124,6 @@ static int edit_give_up(struct keyring **keyring, const struct rotation_edit *ed
     keyring_rotation(*keyring, &state);
     state.ended_usec = realm_now_usec();
     state.re_encrypted += edit->re_encrypted;
-    state.unreadable = edit->unreadable;
     return set_state(keyring, &state);
 }
 

@@ -17,9 +17,9 @@ void rotation_facts(const struct keyring *keyring, uint64_t before_usec,
                     struct rotation_facts *ret_facts);
 
 enum rotation_edit_kind {
-    EDIT_SWITCH,  /* to the oldest newer one; rate, uid */
+    EDIT_SWITCH,  /* to the oldest newer one; rate */
     EDIT_RETIRE,  /* all older ones: no record is left of them; re_encrypted */
-    EDIT_GIVE_UP, /* the rotation has ended and they are kept; re_encrypted, unreadable */
+    EDIT_GIVE_UP, /* the rotation has ended and they are kept; re_encrypted */
     EDIT_FINISH,  /* the rotation has ended, and what was retired before before_usec is removed */
     EDIT_REMOVE,  /* the second half of that */
     EDIT_PAUSE,   /* paused */
@@ -30,9 +30,7 @@ struct rotation_edit {
     enum rotation_edit_kind kind;
     bool paused;
     uint32_t rate;
-    uint32_t uid;
     uint64_t re_encrypted; /* more */
-    uint64_t unreadable;
     uint64_t before_usec;
 };
 

@@ -96,7 +96,7 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
     *ret_status = (struct rotation_status){
         .phase = rotation->phase,
         .from = state.from,
-        .to = state.to,
+        .to = state.begun_usec != 0 ? keyring_active_generation(keyring) : 0,
         .rate = rotation->speed,
         .limit = state.rate,
         .re_encrypted = state.re_encrypted + rotation->stored,
@@ -245,11 +245,11 @@ void rotation_tell_ended(struct rotation *rotation, const struct failure *failur
         return;
     keyring_rotation(keyring, &state);
     result.from = state.from;
-    result.to = state.to;
+    result.to = keyring_active_generation(keyring);
     result.re_encrypted = state.re_encrypted;
     rotation_tell_audit(failure->code == ERROR_NONE ? NULL : failure,
                "ended from generation %u to %u: %llu records sealed anew, %llu unreadable",
-               state.from, state.to, (unsigned long long)state.re_encrypted,
+               result.from, result.to, (unsigned long long)state.re_encrypted,
                (unsigned long long)result.unreadable);
     if (rotation->options.events.ended)
         rotation->options.events.ended(rotation->options.events.userdata, &result);

@@ -31,16 +31,18 @@ static void keyring_step(struct rotation *rotation, const struct rotation_edit *
 static void on_switched(void *userdata, const struct failure *failure)
 {
     struct rotation *rotation = userdata;
+    const struct keyring *keyring = rotation_open_keyring(rotation);
     struct rotation_state state;
 
-    if (failure->code == ERROR_NONE && rotation_open_keyring(rotation)) {
-        keyring_rotation(rotation_open_keyring(rotation), &state);
+    if (failure->code == ERROR_NONE && keyring) {
+        keyring_rotation(keyring, &state);
         rotation->appends =
             rotation->options.realm->appends_ended + rotation->options.realm->appends;
         rotation->rewritten = rotation->proven = rotation->gave_up = false;
         rotation->stored = 0;
         rotation->tenth = 0;
-        rotation_tell_audit(NULL, "began from generation %u to %u: %llu records", state.from, state.to,
+        rotation_tell_audit(NULL, "began from generation %u to %u: %llu records", state.from,
+                   keyring_active_generation(keyring),
                    (unsigned long long)rotation_records_left(rotation));
     }
     rotation_step_end(rotation, failure);
@@ -48,8 +50,7 @@ static void on_switched(void *userdata, const struct failure *failure)
 
 void rotation_step_switch(struct rotation *rotation)
 {
-    const struct rotation_edit edit = {
-        .kind = EDIT_SWITCH, .rate = rotation->next_rate, .uid = rotation->next_uid};
+    const struct rotation_edit edit = {.kind = EDIT_SWITCH, .rate = rotation->next_rate};
 
     keyring_step(rotation, &edit, ROTATION_SWITCH, on_switched);
     rotation->next_rate = rotation->options.settings.rate;
@@ -158,8 +159,7 @@ static void on_given_up(void *userdata, const struct failure *failure)
 static void step_give_up(struct rotation *rotation)
 {
     const struct rotation_edit edit = {.kind = EDIT_GIVE_UP,
-                                       .re_encrypted = rotation->stored,
-                                       .unreadable = rotation->unreadable.count};
+                                       .re_encrypted = rotation->stored};
 
     keyring_step(rotation, &edit, ROTATION_RETIRE, on_given_up);
 }

@@ -80,18 +80,15 @@ struct recipient {
 };
 
 /* What of a rotation must survive a restart. That one is under way is not among it: it is while
- * there is a generation that is neither active nor retired. */
+ * there is a generation that is neither active nor retired; one that is newer than the active one
+ * waits for its turn. */
 struct rotation_state {
     uint64_t begun_usec; /* 0: there was none yet */
     uint64_t ended_usec; /* 0: under way */
     uint64_t re_encrypted;
-    uint64_t unreadable;
-    uint32_t from;
-    uint32_t to;
+    uint32_t from;       /* to the active one */
     uint32_t rate;       /* records per second, 0: not throttled */
-    uint32_t uid;        /* who began it */
     bool paused;
-    bool queued;
 };
 
 struct keyring_generate {

@@ -17,7 +17,7 @@
 #define CONTENT_GENERATION_SIZE (4 + GENERATION_ID_SIZE + 8 + 8 + 8 + KEY_SIZE)
 #define CONTENT_GENERATION_PLAIN_SIZE (4 + GENERATION_ID_SIZE + 8 + KEY_SIZE)
 #define CONTENT_RECIPIENT_SIZE (KEY_SIZE + 8 + 4) /* and the name */
-#define CONTENT_ROTATION_SIZE (8 + 4 + 4 + 8 + 8 + 8 + 1 + 4 + 1 + 4)
+#define CONTENT_ROTATION_SIZE (8 + 4 + 8 + 8 + 1 + 4)
 
 _Static_assert(CONTENT_FIXED_SIZE + SIGNING_SECRET_SIZE +
                        sizeof(((struct backup_info *)0)->location) +
@@ -266,21 +266,16 @@ static bool parse_recipients(struct cursor *cursor, struct keyring *keyring)
 
 static bool parse_rotation(struct cursor *cursor, struct rotation_state *ret_state)
 {
-    unsigned paused, queued;
+    unsigned paused;
 
     ret_state->begun_usec = cursor_get_u64(cursor);
     ret_state->from = cursor_get_u32(cursor);
-    ret_state->to = cursor_get_u32(cursor);
     ret_state->ended_usec = cursor_get_u64(cursor);
     ret_state->re_encrypted = cursor_get_u64(cursor);
-    ret_state->unreadable = cursor_get_u64(cursor);
     paused = cursor_get_u8(cursor);
     ret_state->rate = cursor_get_u32(cursor);
-    queued = cursor_get_u8(cursor);
-    ret_state->uid = cursor_get_u32(cursor);
     ret_state->paused = paused == 1;
-    ret_state->queued = queued == 1;
-    return cursor_ok(cursor) && paused <= 1 && queued <= 1;
+    return cursor_ok(cursor) && paused <= 1;
 }
 
 static int parse_body(struct cursor *cursor, struct keyring *keyring, size_t count, unsigned format)
@@ -396,14 +391,10 @@ static void put_rotation(struct cursor *cursor, const struct rotation_state *sta
 {
     cursor_put_u64(cursor, state->begun_usec);
     cursor_put_u32(cursor, state->from);
-    cursor_put_u32(cursor, state->to);
     cursor_put_u64(cursor, state->ended_usec);
     cursor_put_u64(cursor, state->re_encrypted);
-    cursor_put_u64(cursor, state->unreadable);
     cursor_put_u8(cursor, state->paused);
     cursor_put_u32(cursor, state->rate);
-    cursor_put_u8(cursor, state->queued);
-    cursor_put_u32(cursor, state->uid);
 }
 
 void keyring_put(struct cursor *cursor, const struct keyring *keyring)

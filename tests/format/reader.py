@@ -113,14 +113,10 @@ def take_content(cursor):
         for name, code in (
             ("begun", "Q"),
             ("from", "I"),
-            ("to", "I"),
             ("ended", "Q"),
             ("re-encrypted", "Q"),
-            ("unreadable", "Q"),
             ("paused", "B"),
             ("rate", "I"),
-            ("queued", "B"),
-            ("uid", "I"),
         )
     }
     return content

@@ -207,7 +207,7 @@ class Version2(Version1):
         self.assertEqual(recipient[2], "the safe, zweiter Stock, grün")
         self.assertEqual(
             list(self.content["rotation"].values()),
-            [1767225600000001, 1, 2, 1767225600000002, 30, 4, 1, 20000, 1, 1000],
+            [1767225600000001, 1, 1767225600000002, 30, 1, 20000],
         )
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mastersecret authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A state folder that an earlier build left is opened by this one, and clients stay connected while the
+"""A state folder and an export that an earlier build left are opened by this one, and clients stay connected while the
 program is exchanged under a running unit.
 
 tests/fixtures/vN/state is what `test_upgrade.py WRITE FOLDER` made with the build that introduced
@@ -17,7 +17,7 @@ import pytest
 import bus_client
 from conftest import SOURCE, World
 
-FIXTURES = ('v1',)
+FIXTURES = ('v1', 'v2')
 PASSWORD = 'grün & 100 %'
 BYTES = bytes(range(256)) * 8
 
@@ -105,26 +105,34 @@ def check_written(world):
     assert stored(world, 'files', 'bob') == EXPECTED['files', 'bob']
 
 
-def place(world, fixture):
-    """Puts a frozen folder where the service looks, as its own."""
-    for name, folder, mode in FILES:
+def place(world, fixture, files=FILES):
+    """Puts a frozen folder where the service looks, as its own, in the place of what is there."""
+    world.run(f'rm -rf {world.state}/* {world.anchor}/*')
+    for name, folder, mode in files:
         inner = f'{getattr(world, folder)}/{name}'
         shutil.copyfile(f'{SOURCE}/tests/fixtures/{fixture}/state/{name}', world.path(inner))
         world.run(f'chown mastersecret: {inner} && chmod {mode:o} {inner}')
+    world.start_service()
 
 
 @pytest.mark.unconfigured
-@pytest.mark.parametrize('fixture', FIXTURES)
-def test_state_folder_of_an_earlier_build(world, fixture):
-    place(world, fixture)
-    world.start_service()
-    assert bus_client.run(world, 'answer(Door().state())') == 'ready'
+def test_files_of_an_earlier_build(world):
+    """Each state folder goes on; an export fills the folder that has its keyring only."""
+    for fixture in FIXTURES:
+        place(world, fixture)
+        assert bus_client.run(world, 'answer(Door().state())') == 'ready', fixture
+        check_all(world)
+        check_writes(world)
+        world.kill_service()
+        check_written(world)
+        world.restart_service()
+        check_written(world)
+        world.kill_service()
+    shutil.copyfile(f'{SOURCE}/tests/fixtures/v1/export', world.path('/root/export'))
+    world.run('chmod 600 /root/export')
+    place(world, 'v1', FILES[:2])
+    world.run('mastersecret import /root/export')
     check_all(world)
-    check_writes(world)
-    world.kill_service()
-    check_written(world)
-    world.restart_service()
-    check_written(world)
 
 
 # One context of the library, and one call for each line that comes: 0 and 1 are a match.
@@ -192,7 +200,13 @@ def write(folder):
     world = World()
     try:
         world.run(SETTING_UP)
-        for step in MAPPINGS:
+        for step in MAPPINGS[:4]:
+            map_command(world, *step)
+        world.write('/root/passphrase', world.passphrase, 0o600)
+        world.run('mastersecret secret recipient add offline '
+                  "$(mastersecret secret recipient new --private-file /root/offline | grep -o 'ms1-public-.*')")
+        world.run('mastersecret secret rotate --wait --backup /root/rotated --passphrase-file /root/passphrase')
+        for step in MAPPINGS[4:]:
             map_command(world, *step)
         world.run('mastersecret app delete gone')
         check_all(world)

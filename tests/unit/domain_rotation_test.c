@@ -183,7 +183,7 @@ static void teardown(struct turn *turn)
 static int begin(struct turn *turn, bool again, struct result *result, struct failure *failure)
 {
     char path[128];
-    struct rotation_request request = {.hint = "a hint", .location = "here", .again = again, .uid = 7};
+    struct rotation_request request = {.hint = "a hint", .location = "here", .again = again};
     CLEANUP_CLOSE int fd = -1;
     int r;
 
