@@ -60,7 +60,7 @@ def test_opening_does_not_read_as_sealed(world):
     # Keyring, anchor and journal take their time. (Paths of a process that allows no core are hidden to strace.)
     world.write(world.daemon, f"""#!/bin/sh
 exec strace -f -qq -o /dev/null -e trace=pread64 \\
-    -e inject=pread64:delay_enter=400000 {world.daemon}.slow
+    -e inject=pread64:delay_enter=200000 {world.daemon}.slow
 """, 0o755)
     get = ("str(connect().call_blocking(OURS, ROOT, 'org.freedesktop.DBus.Properties', '{}', '{}', "
            "[OURS + '.Manager'{}]){})")
