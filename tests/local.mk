@@ -86,7 +86,7 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_application_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_audit_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connect,--wrap=stat,--wrap=time
 %C%_unit_domain_backup_watch_test_SOURCES = %D%/unit/domain_backup_watch_test.c $(domain_fixture)
-%C%_unit_domain_backup_watch_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=audit_write
+%C%_unit_domain_backup_watch_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=audit_write,--wrap=backup_look
 %C%_unit_domain_identity_test_SOURCES = %D%/unit/domain_identity_test.c $(domain_fixture) \
     $(fake_nss)
 %C%_unit_domain_identity_test_LDFLAGS = $(domain_wrap) $(nss_wrap)

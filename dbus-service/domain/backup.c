@@ -279,22 +279,20 @@ const char *backup_due(const struct keyring *keyring, uint64_t max_age_usec, enu
     return NULL;
 }
 
-enum backup_file backup_look(const struct keyring *keyring)
+enum backup_file backup_look(const struct backup_info *info)
 {
     CLEANUP_FREE struct backup_facts *facts = NULL;
     CLEANUP_CLOSE int fd = -1;
-    struct backup_info info;
     struct stat status;
 
-    keyring_backup_info(keyring, &info);
-    if (info.time_usec == 0 || !info.in_directory)
+    if (info->time_usec == 0 || !info->in_directory)
         return BACKUP_FILE_FINE;
-    fd = open(info.location, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    fd = open(info->location, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ELOOP ? BACKUP_FILE_CHANGED : BACKUP_FILE_GONE;
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
         backup_inspect(fd, &facts) != KEYRING_DONE ||
-        memcmp(facts->hash, info.hash, sizeof(info.hash)) != 0)
+        memcmp(facts->hash, info->hash, sizeof(info->hash)) != 0)
         return BACKUP_FILE_CHANGED;
     return BACKUP_FILE_FINE;
 }

@@ -43,8 +43,8 @@ int backup_create_begin(struct realm *realm, struct backup_create *create, realm
  * one in the configured directory, when somebody looked last. */
 enum backup_file { BACKUP_FILE_FINE, BACKUP_FILE_GONE, BACKUP_FILE_CHANGED };
 const char *backup_due(const struct keyring *keyring, uint64_t max_age_usec, enum backup_file file);
-/* On a worker: looks at the file in the directory, if the last backup is there. */
-enum backup_file backup_look(const struct keyring *keyring);
+/* SLOW, on a worker: looks at the file in the directory, if that backup is there. */
+enum backup_file backup_look(const struct backup_info *info);
 
 /* Changes of the recipients. `name`, `public_key` (text) or NULL to remove. */
 int recipient_add(struct realm *realm, const char *name, const char *public_key, realm_done done,

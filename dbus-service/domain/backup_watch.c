@@ -12,11 +12,12 @@ struct backup_watch {
     uv_timer_t timer;
     uint64_t interval_ms;
     uint64_t max_age_usec;
-    bool looking;           /* a worker does */
-    enum backup_file found; /* by it, and of which backup */
-    uint64_t found_time_usec;
-    enum backup_file file;  /* the same, for the loop */
-    uint64_t file_time_usec;
+    bool looking;            /* a worker does: */
+    struct backup_info info; /* after this backup, */
+    enum backup_file found;  /* and this is what it finds */
+    enum backup_file file;   /* the same, for the loop, */
+    uint64_t file_time_usec; /* and of which backup */
+    bool freed, closed;
 };
 
 int backup_watch_new(struct realm *realm, uv_loop_t *loop, uint64_t interval_ms,
@@ -38,15 +39,27 @@ int backup_watch_new(struct realm *realm, uv_loop_t *loop, uint64_t interval_ms,
     return r;
 }
 
+/* Once neither the loop nor a worker has it. */
+static void free_if_idle(struct backup_watch *watch)
+{
+    if (watch->closed && !watch->looking)
+        free(watch);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct backup_watch *watch = handle->data;
+
+    watch->closed = true;
+    free_if_idle(watch);
 }
 
 void backup_watch_free(struct backup_watch *watch)
 {
-    if (watch)
-        uv_close(loop_handle(&watch->timer), on_closed);
+    if (!watch)
+        return;
+    watch->freed = true;
+    uv_close(loop_handle(&watch->timer), on_closed);
 }
 
 void backup_watch_set(struct backup_watch *watch, uint64_t max_age_usec)
@@ -66,21 +79,14 @@ const char *backup_watch_due(const struct backup_watch *watch)
                       info.time_usec == watch->file_time_usec ? watch->file : BACKUP_FILE_FINE);
 }
 
-static int run_look(void *work, struct keyring *keyring, struct keyring **ret_keyring,
-                    struct failure *failure)
+static void run_look(void *userdata)
 {
-    struct backup_watch *watch = work;
-    struct backup_info info;
+    struct backup_watch *watch = userdata;
 
-    (void)ret_keyring;
-    (void)failure;
-    keyring_backup_info(keyring, &info);
-    watch->found_time_usec = info.time_usec;
-    watch->found = backup_look(keyring);
-    return 0;
+    watch->found = backup_look(&watch->info);
 }
 
-static void on_looked(void *userdata, const struct failure *failure)
+static void on_looked(void *userdata)
 {
     struct backup_watch *watch = userdata;
     const char *due;
@@ -88,25 +94,29 @@ static void on_looked(void *userdata, const struct failure *failure)
     const struct audit_event event = {.id = AUDIT_BACKUP_DUE, .failure = &why};
 
     watch->looking = false;
-    if (failure->code != ERROR_NONE)
-        return; /* sealed meanwhile */
+    if (watch->freed) {
+        free_if_idle(watch);
+        return;
+    }
     watch->file = watch->found;
-    watch->file_time_usec = watch->found_time_usec;
-    due = backup_watch_due(watch);
+    watch->file_time_usec = watch->info.time_usec;
+    due = backup_watch_due(watch); /* NULL, too, if it was sealed meanwhile */
     if (!due)
         return;
     failure_set(&why, ERROR_BACKUP_DUE, "%s", due);
     audit_write(&event);
 }
 
+/* Not a job with the keyring: where the directory's file system hangs, nothing else must wait for it. */
 static void on_timer(uv_timer_t *timer)
 {
     struct backup_watch *watch = timer->data;
-    struct failure failure;
+    const struct keyring *keyring = realm_keyring(watch->realm);
 
-    if (!watch->looking)
-        watch->looking =
-            realm_job(watch->realm, run_look, watch, on_looked, watch, &failure) == 0;
+    if (watch->looking || !keyring)
+        return;
+    keyring_backup_info(keyring, &watch->info);
+    watch->looking = work_submit(watch->realm->options.work, WORK_FILE, run_look, on_looked, watch) == 0;
 }
 
 /* Sealing and opening again is not another day. */

@@ -92,8 +92,11 @@ static void check_slots(struct check *check, const struct keyring *keyring)
 
 static void check_backup(struct check *check, const struct keyring *keyring)
 {
-    const char *due = backup_due(keyring, check->max_age_usec, backup_look(keyring));
+    struct backup_info info;
+    const char *due;
 
+    keyring_backup_info(keyring, &info);
+    due = backup_due(keyring, check->max_age_usec, backup_look(&info));
     if (due)
         add(check, "warning", "run: mastersecret secret backup create FILE", "%s", due);
 }

@@ -9,6 +9,19 @@
 
 #include <string.h>
 
+/* Looking at the directory takes as long. */
+static uv_sem_t may_look;
+static bool hangs;
+
+enum backup_file __real_backup_look(const struct backup_info *info);
+enum backup_file __wrap_backup_look(const struct backup_info *info);
+enum backup_file __wrap_backup_look(const struct backup_info *info)
+{
+    if (hangs)
+        uv_sem_wait(&may_look);
+    return __real_backup_look(info);
+}
+
 static unsigned told;
 static char text[512];
 
@@ -90,11 +103,42 @@ static void test_told_once_an_interval(void **state)
     assert_int_equal(told, 0);
 }
 
+/* The directory may be another machine's that does not answer: nothing waits for it. */
+static void test_a_directory_that_hangs(void **state)
+{
+    struct backup_watch *watch;
+    struct result result = {0};
+    struct failure failure;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    assert_int_equal(uv_sem_init(&may_look, 0), 0);
+    hangs = true;
+    assert_int_equal(backup_watch_new(domain.realm, &domain.loop, 1, &watch), 0);
+    backup_watch_begin(watch);
+    domain_run_ms(&domain, 20);
+    assert_int_equal(recipient_remove(domain.realm, "nobody", on_done, &result, &failure), 0);
+    domain_wait(&domain, &result, 1);
+    assert_int_equal(result.failure.code, ERROR_RECIPIENT_NOT_FOUND);
+    assert_int_equal(realm_seal(domain.realm, on_done, &result, &failure), 0);
+    domain_wait(&domain, &result, 2);
+    assert_int_equal(result.failure.code, ERROR_NONE);
+    domain_stop(&domain);
+    backup_watch_free(watch);
+    hangs = false;
+    uv_sem_post(&may_look);
+    domain_start(&domain);
+    domain_teardown(&domain);
+    uv_sem_destroy(&may_look);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_told_once_an_interval),
+        cmocka_unit_test(test_a_directory_that_hangs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
