@@ -94,13 +94,18 @@ int keyring_store(int folder_fd, const struct keyring *keyring)
     return r == KEYRING_DONE ? keyring_file_save(folder_fd, anew) : r;
 }
 
-/* SIZE_MAX: not there. */
-static size_t find(const struct keyring_file *file, uint32_t id)
+/* The same, and where in it the slot `id` is. */
+static int load_slot(int folder_fd, const struct keyring *keyring, uint32_t id,
+                     struct secret **ret_bytes, struct keyring_file *ret_file, size_t *ret_at)
 {
-    for (size_t i = 0; i < file->slot_count; i++)
-        if (file->slots[i].id == id)
-            return i;
-    return SIZE_MAX;
+    int r = load_own(folder_fd, keyring, ret_bytes, ret_file);
+
+    if (r != KEYRING_DONE)
+        return r;
+    for (*ret_at = 0; *ret_at < ret_file->slot_count; ++*ret_at)
+        if (ret_file->slots[*ret_at].id == id)
+            return KEYRING_DONE;
+    return KEYRING_SLOT_NOT_FOUND;
 }
 
 static void take_out(struct keyring_file *file, size_t at)
@@ -297,13 +302,10 @@ static int replace_id(int folder_fd, const struct keyring *keyring, uint32_t id,
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
     size_t at;
-    int r = load_own(folder_fd, keyring, &bytes, &file);
+    int r = load_slot(folder_fd, keyring, id, &bytes, &file, &at);
 
     if (r != KEYRING_DONE)
         return r;
-    at = find(&file, id);
-    if (at == SIZE_MAX)
-        return KEYRING_SLOT_NOT_FOUND;
     if (file.slots[at].kind != request->kind)
         return -EINVAL;
     r = replace(folder_fd, keyring, at, request, &file);
@@ -331,13 +333,10 @@ int keyring_slot_remove(int folder_fd, const struct keyring *keyring, uint32_t i
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
     size_t at;
-    int r = load_own(folder_fd, keyring, &bytes, &file);
+    int r = load_slot(folder_fd, keyring, id, &bytes, &file, &at);
 
     if (r != KEYRING_DONE)
         return r;
-    at = find(&file, id);
-    if (at == SIZE_MAX)
-        return KEYRING_SLOT_NOT_FOUND;
     take_out(&file, at);
     return any_usable(&file) ? save(folder_fd, &file) : KEYRING_LAST_SLOT;
 }
@@ -348,13 +347,9 @@ int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
     size_t at;
-    int r = load_own(folder_fd, keyring, &bytes, &file);
+    int r = load_slot(folder_fd, keyring, id, &bytes, &file, &at);
 
-    if (r != KEYRING_DONE)
-        return r;
-    at = find(&file, id);
-    return at == SIZE_MAX ? KEYRING_SLOT_NOT_FOUND
-                          : check_opens(&file.slots[at], sources, keyring);
+    return r == KEYRING_DONE ? check_opens(&file.slots[at], sources, keyring) : r;
 }
 
 /* The root key */

@@ -90,6 +90,13 @@ static void write_backup(struct stand *stand, bool passphrase, bool recipients)
                      KEYRING_DONE);
 }
 
+/* What that wrote; the caller frees. */
+static uint8_t *written(struct stand *stand, bool passphrase, bool recipients, size_t *ret_size)
+{
+    write_backup(stand, passphrase, recipients);
+    return slurp(stand->folder.fd, "backup", ret_size);
+}
+
 static int open_by(const struct stand *stand, const struct secret *passphrase,
                    const struct key *private_key, struct keyring **ret_keyring)
 {
@@ -242,9 +249,8 @@ static void test_inspect(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
+    bytes = written(&stand, true, true, &size);
     assert_int_equal(backup_inspect(stand.folder.backup_fd, &facts), KEYRING_DONE);
-    bytes = slurp(stand.folder.fd, "backup", &size);
     crypto_generichash(hash, sizeof(hash), bytes, size, NULL, 0);
     gethostname(host, sizeof(host) - 1);
     assert_int_equal(facts->format, 2);
@@ -295,8 +301,7 @@ static void test_proof_of_another(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, false);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, false, &size);
     spill(stand.folder.fd, "other", 0600, bytes, size);
     instead_fd = openat(stand.folder.fd, "other", O_RDONLY | O_CLOEXEC);
     lying_fd = stand.folder.backup_fd;
@@ -360,8 +365,7 @@ static void test_every_bit_and_length(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, true, &size);
     for (size_t i = 0; i < size * 8; i++) {
         int r;
 
@@ -419,8 +423,7 @@ static void test_signed_by_another(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, true, &size);
     crypto_sign_keypair(public_key, secret);
     memcpy(bytes + (parsed(bytes, size).signer - bytes), public_key, 32);
     sign(bytes, size, secret);
@@ -465,8 +468,7 @@ static void test_parts_under_a_good_signature(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, true, &size);
     file = parsed(bytes, size);
     const struct {
         const uint8_t *place;
@@ -512,10 +514,8 @@ static void test_lock_of_another_backup(void **state)
     size_t size, other_size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    other = slurp(stand.folder.fd, "backup", &other_size);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    other = written(&stand, true, true, &other_size);
+    bytes = written(&stand, true, true, &size);
     assert_int_equal(size, other_size);
     file = parsed(bytes, size);
     from = parsed(other, other_size);
@@ -551,8 +551,7 @@ static void forger_init(struct forger *forger)
     struct backup_key owner = { .private_key = &forger->stand.private_keys[0] };
 
     stand_init(&forger->stand);
-    write_backup(&forger->stand, false, true);
-    forger->bytes = slurp(forger->stand.folder.fd, "backup", &forger->size);
+    forger->bytes = written(&forger->stand, false, true, &forger->size);
     forger->file = parsed(forger->bytes, forger->size);
     assert_int_equal(backup_file_unlock(&forger->file, &owner, &forger->key), KEYRING_DONE);
     assert_int_equal(forger_open(forger), KEYRING_DONE);
@@ -634,8 +633,7 @@ static void test_cost_above_cap(void **state)
     size_t size;
 
     stand_init(&stand);
-    write_backup(&stand, true, false);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, false, &size);
     for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
         size_t offset = (size_t)(parsed(bytes, size).locks[0].bytes - bytes) + costs[i].offset;
         uint8_t saved = bytes[offset];
@@ -658,8 +656,7 @@ static void test_rules(void **state)
     size_t size, generations, kind, name, count;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, true, &size);
     file = parsed(bytes, size);
     kind = (size_t)(file.locks[1].bytes - bytes);
     name = kind + 1 + 32 + 4;
@@ -697,8 +694,7 @@ static void test_two_passphrases(void **state)
     size_t size, start, length = 1 + 16 + 16 + 32 + 24 + 48;
 
     stand_init(&stand);
-    write_backup(&stand, true, false);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, false, &size);
     start = (size_t)(parsed(bytes, size).locks[0].bytes - bytes) - 4;
     two = malloc(size + 4 + length);
     memcpy(two, bytes, start + 4 + length);
@@ -748,8 +744,7 @@ static void test_nothing_in_the_plain(void **state)
     size_t size, next_size;
 
     stand_init(&stand);
-    write_backup(&stand, true, true);
-    bytes = slurp(stand.folder.fd, "backup", &size);
+    bytes = written(&stand, true, true, &size);
     const uint8_t *const secrets[] = {
         stand.keyring->generations[0].keys->secret, stand.keyring->generations[1].keys->secret,
         stand.keyring->keys->log,                   stand.keyring->keys->name,
@@ -759,8 +754,7 @@ static void test_nothing_in_the_plain(void **state)
 
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
         assert_null(memmem(bytes, size, secrets[i], 16));
-    write_backup(&stand, true, true);
-    next = slurp(stand.folder.fd, "backup", &next_size);
+    next = written(&stand, true, true, &next_size);
     file = parsed(bytes, size);
     other = parsed(next, next_size);
     assert_memory_not_equal(file.locks[0].salt, other.locks[0].salt, PASSPHRASE_SALT_SIZE);
