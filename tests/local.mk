@@ -236,10 +236,10 @@ slow_worlds = MS_BUILD=$(abs_builddir) MS_SANITIZED=yes MS_THREADS_SECONDS=600
 # Left out are sweeps of thousands of processes or faults, whose single steps the other tests take, and
 # forks beside threads, whose children cannot free what is libdbus's and would end with that error.
 VALGRIND_TESTS = $(unit_tests)
-valgrind_left_out = %D%/unit/client_threads_test %D%/unit/domain_memory_test %D%/unit/store_bytes_test \
-    %D%/unit/store_crash_test %D%/unit/store_damage_test %D%/unit/store_fault_test \
-    %D%/unit/store_step_test
-VALGRIND_SECONDS = 600
+valgrind_left_out = %D%/unit/client_threads_test %D%/unit/domain_memory_test \
+    %D%/unit/keys_slot_step_test %D%/unit/store_bytes_test %D%/unit/store_crash_test \
+    %D%/unit/store_damage_test %D%/unit/store_fault_test %D%/unit/store_step_test
+VALGRIND_SECONDS = 1800
 VALGRIND_SYSTEM_TESTS = $(SYSTEM_TESTS)/test_upgrade.py::test_files_of_an_earlier_build
 VALGRIND = valgrind -q --vgdb=no --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite --suppressions=$(abs_top_srcdir)/%D%/valgrind.supp
