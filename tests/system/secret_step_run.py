@@ -21,7 +21,7 @@ import bus_client  # noqa: E402
 import kill_run  # noqa: E402
 import rotation_run  # noqa: E402
 import step_run  # noqa: E402
-from step_run import ENOSPC, FAIL, FAULTS, KILL, KILL_HALF, RENAME, SIZE, SYNC, UNLINK, WRITE  # noqa: E402
+from step_run import DISK, ENOSPC, FAIL, FAULTS, KILL, KILL_HALF, SYNC, WRITE  # noqa: E402
 
 exec(bus_client.PRELUDE)  # pylint: disable=exec-used
 
@@ -29,8 +29,6 @@ STATE = '/var/lib/mastersecret'
 KEYRING, KEYFILE, BACKUP = f'{STATE}/keyring', f'{STATE}/keyfile', '/root/restore.backup'
 CONFIG, DIRECTORY = '/etc/mastersecret/mastersecretd.conf', '/srv/backups'
 THINGS = ('rotate', 'back_up', 'restore_over', 'restore_sealed', 'restore_lost', 'add_slot', 'replace_slot', 'remove_slot')
-# To open is left out: the name service does most of it, and nothing has happened by then.
-DISK = WRITE | SIZE | SYNC | RENAME | UNLINK
 KILLS = (('killed before', KILL, DISK, 0, 0), ('killed amidst', KILL_HALF, DISK, 0, 0))
 FAULTS = (*(fault for fault in FAULTS if not fault[2] & step_run.SEND), ('no space once', FAIL, WRITE | SYNC, ENOSPC, 0))
 ALL = (*KILLS, *FAULTS)

@@ -24,15 +24,16 @@ exec(bus_client.PRELUDE)  # pylint: disable=exec-used
 
 CONTROL = '/run/steps'
 OPEN, READ, WRITE, SIZE, SYNC, RENAME, UNLINK, SEND = (1 << bit for bit in range(8))
-DISK = OPEN | WRITE | SIZE | SYNC | RENAME | UNLINK
+CREATE = 512
+DISK = CREATE | WRITE | SIZE | SYNC | RENAME | UNLINK
 KILL, KILL_HALF, FAIL, SHORT = 1, 2, 3, 4
 ENOSPC, EIO, EMFILE, EROFS, EPIPE, EINTR = 28, 5, 24, 30, 32, 4
 # name, action, kinds, error, all after it too
 KILLS = (('killed before', KILL, DISK | SEND, 0, 0), ('killed amidst', KILL_HALF, DISK | SEND, 0, 0))
 FAULTS = (('no space', FAIL, WRITE | SIZE, ENOSPC, 1), ('EIO', FAIL, WRITE | SIZE | RENAME | UNLINK, EIO, 0),
           ('a sync fails', FAIL, SYNC, EIO, 0), ('EIO of a read', FAIL, READ, EIO, 0),
-          ('no descriptors', FAIL, OPEN, EMFILE, 1),
-          ('only to read', FAIL, OPEN | RENAME | UNLINK, EROFS, 1),
+          ('no descriptors', FAIL, OPEN | CREATE, EMFILE, 1),
+          ('only to read', FAIL, OPEN | CREATE | RENAME | UNLINK, EROFS, 1),
           ('a send fails', FAIL, SEND, EPIPE, 0), ('short', SHORT, READ | WRITE, 0, 0),
           ('interrupted', FAIL, READ | WRITE, EINTR, 0))
 # What a change may be refused with when the storage fails: nothing was changed.

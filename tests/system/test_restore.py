@@ -4,6 +4,7 @@
 everything that refuses one before anything is touched. Backups are verified by the same means. Kills and faults amidst
 a restore: test_steps.py."""
 import os
+import shutil
 
 import pytest
 
@@ -160,14 +161,18 @@ answer([added, generations(report), bool(report['kept-aside']), slots(door), set
 
 def test_another_realm(world):
     """Its backup is refused, running, sealed or without keyring; nothing is touched."""
-    for name, content in (('one', open(os.path.join(SOURCE, 'tests', 'fixtures', 'v2', 'backup'), 'rb').read()),
-                          ('recipient', PRIVATE.encode())):
-        with open(world.path(f'/root/{name}'), 'wb') as file:
-            file.write(content)
-    assert ask(world, 'answer([create(door), restore()[0], restore(True)[0], verify_backup()[0]])') == ['ok', *['OtherRealm'] * 3]
+    for name, version in (('one', 'v2'), ('unsigned', 'v1')):
+        shutil.copy(os.path.join(SOURCE, 'tests', 'fixtures', version, 'backup'), world.path(f'/root/{name}'))
+    world.write('/root/recipient', PRIVATE)
+    assert ask(world, '''
+answer([create(door), restore()[0], restore(True)[0], verify_backup()[0],
+        restore(path='/root/unsigned', passphrase=b'correct horse battery')[0]])''') == ['ok', *['OtherRealm'] * 4]
     ask(world, 'answer(seal(door))')
     before = everything(world)
     assert ask(world, 'answer([restore()[0], restore(True)[0], door.state()])') == ['OtherRealm', 'OtherRealm', 'sealed']
+    world.run(f'mv {world.state}/journal /root/journal')
+    assert ask(world, 'answer(restore()[0])') == 'OtherRealm'
+    world.run(f'mv /root/journal {world.state}/journal')
     world.run(f'mv {world.state}/keyring /root/keyring')
     world.restart_service()
     assert ask(world, 'answer([restore()[0], restore(True)[0], door.state()])') == ['OtherRealm', 'OtherRealm', 'unconfigured']

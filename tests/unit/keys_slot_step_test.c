@@ -288,7 +288,8 @@ static void sweep(const struct fault *fault)
     }
 }
 
-enum { DISK = STEP_OPEN | STEP_WRITE | STEP_SIZE | STEP_SYNC | STEP_RENAME | STEP_UNLINK };
+enum { DISK = STEP_OPEN | STEP_CREATE | STEP_WRITE | STEP_SIZE | STEP_SYNC | STEP_RENAME |
+              STEP_UNLINK };
 
 static void test_killed_at_each_step(void **state)
 {

@@ -102,7 +102,7 @@ CALL(ssize_t, send, STEP_SEND, (int fd, const void *bytes, size_t size, int flag
 #define OPEN(name, parameters, at)                                                                 \
     int name parameters                                                                            \
     {                                                                                              \
-        int action = step(STEP_OPEN, #name);                                                       \
+        int action = step(flags & (O_CREAT | O_TRUNC) ? STEP_CREATE : STEP_OPEN, #name);           \
         va_list list;                                                                              \
         mode_t mode;                                                                               \
                                                                                                    \

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 enum step_kind {
-    STEP_OPEN = 1,
+    STEP_OPEN = 1, /* what is there: a kill before it leaves what a kill after the step before it leaves */
     STEP_READ = 2,
     STEP_WRITE = 4, /* of a file */
     STEP_SIZE = 8,
@@ -20,6 +20,7 @@ enum step_kind {
     STEP_UNLINK = 64,
     STEP_SEND = 128, /* to a socket */
     STEP_MEMORY = 256, /* not with a sanitizer, which has its own; not before the service */
+    STEP_CREATE = 512, /* to open what may not be there */
 };
 
 enum step_action {

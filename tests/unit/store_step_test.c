@@ -401,7 +401,8 @@ static void sweep(const struct fault *fault)
     assert_true(number > 3);
 }
 
-enum { DISK = STEP_OPEN | STEP_WRITE | STEP_SIZE | STEP_SYNC | STEP_RENAME | STEP_UNLINK };
+enum { OPEN = STEP_OPEN | STEP_CREATE,
+       DISK = OPEN | STEP_WRITE | STEP_SIZE | STEP_SYNC | STEP_RENAME | STEP_UNLINK };
 
 static void test_killed_at_each_step(void **state)
 {
@@ -417,12 +418,12 @@ static void test_fault_at_each_step(void **state)
 {
     static const struct fault faults[] = {
         { "no space", STEP_FAIL, STEP_WRITE | STEP_SIZE, ENOSPC, true, false },
-        { "no space for names", STEP_FAIL, STEP_OPEN | STEP_RENAME, ENOSPC, true, false },
+        { "no space for names", STEP_FAIL, OPEN | STEP_RENAME, ENOSPC, true, false },
         { "EIO", STEP_FAIL, STEP_WRITE | STEP_SIZE | STEP_RENAME | STEP_UNLINK, EIO, false, false },
         { "a sync fails", STEP_FAIL, STEP_SYNC, EIO, false, false },
         { "EIO of a read", STEP_FAIL, STEP_READ, EIO, false, false },
-        { "no descriptors", STEP_FAIL, STEP_OPEN, EMFILE, true, false },
-        { "a folder only to read", STEP_FAIL, STEP_OPEN | STEP_RENAME | STEP_UNLINK, EROFS, true,
+        { "no descriptors", STEP_FAIL, OPEN, EMFILE, true, false },
+        { "a folder only to read", STEP_FAIL, OPEN | STEP_RENAME | STEP_UNLINK, EROFS, true,
           false },
         { "interrupted", STEP_FAIL, STEP_WRITE | STEP_READ, EINTR, false, true },
         { "short transfer", STEP_SHORT, STEP_WRITE | STEP_READ, 0, false, true },
@@ -456,7 +457,7 @@ static void test_work_killed_or_failed_at_each_step(void **state)
         { "work: EIO", STEP_FAIL, STEP_WRITE | STEP_SIZE | STEP_RENAME | STEP_UNLINK, EIO, false, false },
         { "work: a sync fails", STEP_FAIL, STEP_SYNC, EIO, false, false },
         { "work: EIO of a read", STEP_FAIL, STEP_READ, EIO, false, false },
-        { "work: no descriptors", STEP_FAIL, STEP_OPEN, EMFILE, true, false },
+        { "work: no descriptors", STEP_FAIL, OPEN, EMFILE, true, false },
         { "work: short transfer", STEP_SHORT, STEP_WRITE | STEP_READ, 0, false, true },
     };
 
