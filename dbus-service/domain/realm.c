@@ -482,15 +482,17 @@ static void journal_begin(void *userdata)
     struct failure failure;
     int r;
 
-    keyring_free(realm->log_keyring);
-    realm->log_keyring = keyring_ref(realm->keyring);
-    options.hash = realm_log_hash(realm->log_keyring);
+    keyring_free(STEAL(realm->log_keyring));
     memcpy(options.realm, keyring_realm(realm->keyring), sizeof(options.realm));
     realm->storage_failed = false;
     realm->view_damaged = false;
     if (!task->open_run)
         progress_begin(realm);
-    r = journal_open(&options, on_log_open, task);
+    r = keyring_new_for_log(realm->keyring, &realm->log_keyring);
+    if (r == 0) {
+        options.hash = realm_log_hash(realm->log_keyring);
+        r = journal_open(&options, on_log_open, task);
+    }
     if (r == 0)
         return;
     failure_from_errno(&failure, r, "cannot open the journal");
@@ -600,7 +602,7 @@ int realm_open_by(struct realm *realm, realm_open_run run, void *work, enum slot
 static void run_between(void *userdata)
 {
     struct realm_task *task = userdata;
-    int r = task->open_run(task->work, &task->realm->log_keyring, &task->refused);
+    int r = task->open_run(task->work, &task->keyring, &task->refused);
 
     if (r < 0)
         failure_from_errno(&task->refused, r, "the state folder");
@@ -615,16 +617,20 @@ static void on_between(void *userdata)
     realm->progress_before = atomic_load(&realm->reading.done);
     realm->progress_total = atomic_load(&realm->reading.total) - realm->progress_before;
     realm_reading_end(realm);
+    keyring_free(STEAL(task->keyring));
     journal_begin(task);
 }
 
 static void on_closed_between(void *userdata)
 {
     struct realm_task *task = userdata;
-    int r = work_submit(task->realm->options.work, WORK_KDF, run_between, on_between, task);
+    int r;
 
+    task->keyring = keyring_ref(task->realm->keyring);
+    r = work_submit(task->realm->options.work, WORK_KDF, run_between, on_between, task);
     if (r == 0)
         return;
+    keyring_free(STEAL(task->keyring));
     failure_from_errno(&task->refused, r, "cannot begin");
     journal_begin(task);
 }

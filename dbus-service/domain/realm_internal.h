@@ -17,7 +17,7 @@ struct realm {
     struct realm_options options;
     enum realm_state state;
     struct keyring *keyring; /* replaced, never changed: whoever keeps it takes a reference */
-    struct keyring *log_keyring; /* the log's threads' own, as long as it is open; its hash key stays */
+    struct keyring *log_keyring; /* the log's threads' own, as long as it is open: its key alone */
     struct log *log;
     enum slot_kind slot_used;
     bool storage_failed; /* the log has said so, maybe before it was handed over */

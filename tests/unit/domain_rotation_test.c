@@ -901,6 +901,71 @@ static void test_vault_2893_the_old_secret_does_not_give_the_new_one(void **stat
     teardown(&turn);
 }
 
+/* What lies in this process, key pages included, that begins like it. What is searched for is kept
+ * masked, so that it does not find itself. */
+#define MASK 0x5a
+
+static size_t count_in(const volatile uint8_t *from, size_t size, const uint8_t *masked)
+    __attribute__((__no_sanitize__("address", "undefined", "thread")));
+static size_t count_in(const volatile uint8_t *from, size_t size, const uint8_t *masked)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i + KEY_SIZE <= size; i++) {
+        size_t equal = 0;
+
+        while (equal < KEY_SIZE && (from[i + equal] ^ MASK) == masked[equal])
+            equal++;
+        count += equal == KEY_SIZE;
+    }
+    return count;
+}
+
+static size_t count_in_memory(const uint8_t *masked)
+{
+    enum { LARGEST = 256 << 20 }; /* beyond is the sanitizers' own */
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long from, to;
+    char line[512], mode[8];
+    size_t count = 0;
+
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps))
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && mode[0] == 'r' && mode[1] == 'w' &&
+            to - from <= LARGEST)
+            count += count_in((const uint8_t *)from, to - from, masked);
+    fclose(maps);
+    return count;
+}
+
+static void mask(const uint8_t *key, uint8_t ret[KEY_SIZE])
+{
+    for (size_t i = 0; i < KEY_SIZE; i++)
+        ret[i] = key[i] ^ MASK;
+}
+
+/* The log was opened before, and stays open. */
+static void test_a_removed_key_is_nowhere_in_memory(void **state)
+{
+    uint8_t secret[KEY_SIZE], mappings[KEY_SIZE];
+    const struct generation_keys *keys;
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    keys = keyring_find(realm_keyring(turn.domain.realm), 1)->keys;
+    mask(keys->secret, secret);
+    mask(keys->by_class[RECORD_MAPPING - 1], mappings);
+    assert_true(count_in_memory(secret) >= 1);
+    assert_true(count_in_memory(mappings) >= 1);
+    rotate(&turn);
+    await_end(&turn);
+    assert_int_equal(generations(&turn), 1);
+    assert_int_equal(count_in_memory(secret), 0);
+    assert_int_equal(count_in_memory(mappings), 0);
+    teardown(&turn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -920,6 +985,7 @@ int main(void)
         cmocka_unit_test(test_a_keyring_that_cannot_be_synced),
         cmocka_unit_test(test_sealed_meanwhile),
         cmocka_unit_test(test_vault_2893_the_old_secret_does_not_give_the_new_one),
+        cmocka_unit_test(test_a_removed_key_is_nowhere_in_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
