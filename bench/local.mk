@@ -15,7 +15,7 @@ check_PROGRAMS += %D%/store_bench
 
 EXTRA_PROGRAMS = %D%/fill %D%/login %D%/measure %D%/rotate
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += %D%/run %D%/stand.py
+EXTRA_DIST += %D%/peers.py %D%/run %D%/stand.py
 
 %C%_measure_SOURCES = %D%/client.c %D%/clock.h %D%/echo.c %D%/echo.h %D%/floor.c %D%/floor.h \
     %D%/measure.c %D%/people.h %D%/stream.h

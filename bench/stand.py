@@ -22,16 +22,16 @@ ANCHOR = '/var/lib/mastersecret-anchor'
 SYNCS = ('74', '75')  # fsync and fdatasync, on x86-64
 ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'}
 BUILT = ('dbus-service/mastersecretd', 'bench/fill', 'bench/login', 'bench/measure',
-         'client/.libs/libmastersecret.so.0', 'pam_module/.libs/pam_mastersecret.so')
+         'bench/rotate', 'client/cli/mastersecret', 'client/.libs/libmastersecret.so.0', 'pam_module/.libs/pam_mastersecret.so')
 
 
 class Failed(Exception):
     """A step that did not work; the message says which."""
 
 
-def command(*arguments, **options):
-    done = subprocess.run(arguments, check=False, text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True, **options)
+def command(*arguments, given='', **options):
+    """What it prints; `given` is what it reads."""
+    done = subprocess.run(arguments, check=False, text=True, input=given, capture_output=True, **options)
     if done.returncode:
         raise Failed(f"cannot run {' '.join(arguments)}: {done.stdout}{done.stderr}".strip())
     return done.stdout
@@ -225,6 +225,59 @@ class Stand:
         if self.service.wait(120) and how == signal.SIGTERM:
             raise Failed(f'the service ended with status {self.service.returncode}')
         self.service = None
+
+    # ---- rotations
+
+    @staticmethod
+    def rotation_begin():
+        """At the default rate; returns when the first record is about to be sealed anew."""
+        backup, passphrase = f'{SCRATCH}/rotation.backup', f'{SCRATCH}/passphrase'
+        if os.path.exists(backup):
+            os.unlink(backup)
+        with open(passphrase, 'w', encoding='ascii') as file:
+            file.write('of the benchmark')
+        os.chmod(passphrase, 0o600)
+        command(f'{PROGRAMS}/mastersecret', 'secret', 'rotate', '--backup', backup,
+                '--passphrase-file', passphrase,
+                env={**ENVIRONMENT, 'LD_LIBRARY_PATH': PROGRAMS})
+
+    @staticmethod
+    def _secret(verb, *arguments):
+        return command('busctl', '--system', '--json=short', verb, 'org.mastersecret1',
+                       '/org/mastersecret1', 'org.mastersecret1.Secret', *arguments, env=ENVIRONMENT)
+
+    @classmethod
+    def rotation_state(cls):
+        return json.loads(cls._secret('get-property', 'Rotation'))['data']['state']['data']
+
+    @classmethod
+    def rotation_await(cls, *states):
+        """The state, when it is one of those."""
+        for _ in range(60000):
+            state = cls.rotation_state()
+            if state in states:
+                return state
+            time.sleep(0.01)
+        raise Failed(f"the rotation is not {' or '.join(states)}")
+
+    @classmethod
+    def rotation_pause(cls, paused):
+        cls._secret('call', 'PauseRotation' if paused else 'ResumeRotation')
+
+    @classmethod
+    def rotation_finish(cls):
+        cls._secret('call', 'SetRotationRate', 'u', '0')
+        cls.rotation_await('idle')
+
+    @staticmethod
+    def rotate_alone():
+        """The lines of bench/rotate, without a limit, on the state folder of a service that was stopped."""
+        uid, gid = _owner()
+        backup = f'{STATE}/bench.backup'
+        lines = command(f'{PROGRAMS}/rotate', STATE, f'{ANCHOR}/anchor', f'{STATE}/keyfile', backup, '0',
+                        env=ENVIRONMENT, user=uid, group=gid, extra_groups=[])
+        os.unlink(backup)
+        return {line['step']: line for line in map(json.loads, lines.splitlines())}
 
     def private_memory(self):
         """MiB that nothing but this process keeps in use: what is mapped privately. The view's file,

@@ -32,7 +32,7 @@ struct rotation_pass {
     atomic_bool canceled;
     atomic_uint rate;
     atomic_uint_fast64_t records; /* sealed anew or proven */
-    atomic_uint_fast64_t passed;  /* had been changed meanwhile: they do not count against the rate */
+    atomic_uint_fast64_t passed;  /* had been changed meanwhile */
     uint64_t due;           /* of the thread: when the next record may come, uv_hrtime() */
     struct batch *filling;  /* of the thread, and of the loop when the walk has ended */
     struct pass_result result; /* of the thread until then, but for failure */
@@ -105,7 +105,8 @@ static bool is_full(const struct rotation_pass *pass, const struct batch *batch)
            batch->bytes >= (rate == 0 ? BATCH_BYTES_FAST : BATCH_BYTES_GENTLE);
 }
 
-/* As many records a second as are allowed, evenly. */
+/* As many records a second as are allowed, evenly. One that was changed meanwhile, as all that were done
+ * before a start, costs others a quarter of one that is stored. */
 static void keep_pace(struct rotation_pass *pass, size_t size)
 {
     uint32_t rate = atomic_load(&pass->rate);
@@ -114,7 +115,7 @@ static void keep_pace(struct rotation_pass *pass, size_t size)
     if (rate == 0)
         return;
     pass->due += (1 + size / COST_BYTES) * UINT64_C(1000000000) / rate;
-    pass->due -= atomic_exchange(&pass->passed, 0) * UINT64_C(1000000000) / rate;
+    pass->due -= atomic_exchange(&pass->passed, 0) * UINT64_C(1000000000) / rate * 3 / 4;
     if (pass->due + BEHIND_NS < now)
         pass->due = now - BEHIND_NS;
     uv_mutex_lock(&pass->mutex);
