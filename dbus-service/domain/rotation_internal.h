@@ -7,6 +7,9 @@
 #include "dbus-service/domain/rotation_keyring.h"
 #include "dbus-service/domain/rotation_pass.h"
 
+/* A number and the id, in hex. */
+#define GENERATION_NAME_SIZE (sizeof("4294967295 ()") + 2 * GENERATION_ID_SIZE)
+
 struct rotation {
     struct rotation_options options;
     uv_timer_t wake; /* to go on from the loop, or to try again */
@@ -26,6 +29,7 @@ struct rotation {
     uint64_t tick_time;   /* uv_hrtime() */
     uint64_t speed;       /* records per second */
     uint32_t next_rate;   /* of a rotation that has not begun */
+    char name[sizeof("from generation  to ") + 2 * GENERATION_NAME_SIZE]; /* for the audit */
     struct failure error; /* what holds it up */
     struct unreadable_list unreadable; /* of the last proof */
 };
@@ -38,6 +42,9 @@ uint64_t rotation_records_left(const struct rotation *rotation);
 /* Into the audit; NULL = a success. */
 void rotation_tell_audit(const struct failure *failure, const char *format, ...)
     __attribute__((__format__(__printf__, 2, 3)));
+/* Says from now on which generations it goes from and to: when it began, and before the older one is
+ * removed. */
+void rotation_name(struct rotation *rotation);
 /* When another tenth of the records is done. */
 void rotation_tell_tenth(struct rotation *rotation);
 void rotation_tell_changed(struct rotation *rotation);

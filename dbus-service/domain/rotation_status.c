@@ -170,6 +170,34 @@ rotation_tell_audit(const struct failure *failure, const char *format, ...)
     audit_write(&event);
 }
 
+static void name_generation(const struct keyring *keyring, uint32_t number,
+                            char ret_name[GENERATION_NAME_SIZE])
+{
+    char id[HEX_TEXT_SIZE(GENERATION_ID_SIZE)];
+    struct generation_info info;
+
+    (void)snprintf(ret_name, GENERATION_NAME_SIZE, "%u", number);
+    for (size_t i = 0; i < keyring_generations(keyring); i++) {
+        keyring_generation(keyring, i, &info);
+        if (info.number != number)
+            continue;
+        hex_format(info.id, sizeof(info.id), 0, id);
+        (void)snprintf(ret_name, GENERATION_NAME_SIZE, "%u (%s)", number, id);
+    }
+}
+
+void rotation_name(struct rotation *rotation)
+{
+    const struct keyring *keyring = rotation_open_keyring(rotation);
+    char from[GENERATION_NAME_SIZE], to[GENERATION_NAME_SIZE];
+    struct rotation_state state;
+
+    keyring_rotation(keyring, &state);
+    name_generation(keyring, state.from, from);
+    name_generation(keyring, keyring_active_generation(keyring), to);
+    (void)snprintf(rotation->name, sizeof(rotation->name), "from generation %s to %s", from, to);
+}
+
 void rotation_tell_changed(struct rotation *rotation)
 {
     if (rotation->options.events.changed)
@@ -229,9 +257,9 @@ void rotation_tell_tenth(struct rotation *rotation)
         return;
     rotation->tenth = tenth;
     if (tenth < 10)
-        rotation_tell_audit(NULL, "%u %%: %llu of %llu records are under generation %u", tenth * 10,
-                   (unsigned long long)done, (unsigned long long)total,
-                   keyring_active_generation(rotation_open_keyring(rotation)));
+        rotation_tell_audit(NULL, "%u %%: %llu of %llu records are under generation %u",
+                            tenth * 10, (unsigned long long)done, (unsigned long long)total,
+                            keyring_active_generation(rotation_open_keyring(rotation)));
 }
 
 void rotation_tell_ended(struct rotation *rotation, const struct failure *failure)
@@ -248,9 +276,9 @@ void rotation_tell_ended(struct rotation *rotation, const struct failure *failur
     result.to = keyring_active_generation(keyring);
     result.re_encrypted = state.re_encrypted;
     rotation_tell_audit(failure->code == ERROR_NONE ? NULL : failure,
-               "ended from generation %u to %u: %llu records sealed anew, %llu unreadable",
-               result.from, result.to, (unsigned long long)state.re_encrypted,
-               (unsigned long long)result.unreadable);
+                        "ended %s: %llu records sealed anew, %llu unreadable", rotation->name,
+                        (unsigned long long)state.re_encrypted,
+                        (unsigned long long)result.unreadable);
     if (rotation->options.events.ended)
         rotation->options.events.ended(rotation->options.events.userdata, &result);
 }

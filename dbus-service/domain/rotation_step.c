@@ -32,18 +32,16 @@ static void on_switched(void *userdata, const struct failure *failure)
 {
     struct rotation *rotation = userdata;
     const struct keyring *keyring = rotation_open_keyring(rotation);
-    struct rotation_state state;
 
     if (failure->code == ERROR_NONE && keyring) {
-        keyring_rotation(keyring, &state);
         rotation->appends =
             rotation->options.realm->appends_ended + rotation->options.realm->appends;
         rotation->rewritten = rotation->proven = rotation->gave_up = false;
         rotation->stored = 0;
         rotation->tenth = 0;
-        rotation_tell_audit(NULL, "began from generation %u to %u: %llu records", state.from,
-                   keyring_active_generation(keyring),
-                   (unsigned long long)rotation_records_left(rotation));
+        rotation_name(rotation);
+        rotation_tell_audit(NULL, "began %s: %llu records", rotation->name,
+                            (unsigned long long)rotation_records_left(rotation));
     }
     rotation_step_end(rotation, failure);
 }
@@ -93,6 +91,7 @@ static void step_finish(struct rotation *rotation)
     const struct rotation_edit edit = {.kind = EDIT_FINISH,
                                        .before_usec = rotation_expired_before(rotation)};
 
+    rotation_name(rotation);
     keyring_step(rotation, &edit, ROTATION_COMPACT, on_finished);
 }
 
@@ -161,6 +160,7 @@ static void step_give_up(struct rotation *rotation)
     const struct rotation_edit edit = {.kind = EDIT_GIVE_UP,
                                        .re_encrypted = rotation->stored};
 
+    rotation_name(rotation);
     keyring_step(rotation, &edit, ROTATION_RETIRE, on_given_up);
 }
 

@@ -53,7 +53,7 @@ census = door.call(ROOT, 'Secret', 'Census', '')
 answer({'now': now, 'size': os.stat(path).st_size, 'alice': lookup(door, 'alice'),
         'before': [[int(g[0]), str(g[4]), {str(k): int(v) for k, v in g[5].items()}] for g in before],
         'after': [[int(g[0]), str(g[4]), {str(k): int(v) for k, v in g[5].items()}] for g in census],
-        'generation': int(door.manager('Generation')), 'backup': int(door.manager('BackupGeneration'))})
+        'ids': [str(before[-1][1]), str(census[-1][1])], 'generation': int(door.manager('Generation')), 'backup': int(door.manager('BackupGeneration'))})
 ''', timeout=300)
     before = result['before'][-1]
     assert result['before'] == [[before[0], 'active', {'application': 1, 'mapping': 1, 'reservation': 2}]]
@@ -65,8 +65,9 @@ answer({'now': now, 'size': os.stat(path).st_size, 'alice': lookup(door, 'alice'
     assert result['size'] > 500 and result['alice'] == 'of alice'
     events = [line for line in shared_world.audit() if ' MS0115 ' in line]
     assert 'uid=0' in events[0] and ' ok ' in events[0]
-    assert f'began from generation {before[0]} to {before[0] + 1}' in events[1]
-    assert f'ended from generation {before[0]} to {before[0] + 1}: 4 records sealed anew, 0 unreadable' in events[-1]
+    names = f'from generation {before[0]} ({result["ids"][0]}) to {before[0] + 1} ({result["ids"][1]})'
+    assert f'began {names}: 4 records' in events[1]
+    assert f'ended {names}: 4 records sealed anew, 0 unreadable' in events[-1]
 
 
 def test_what_is_refused(shared_world):
