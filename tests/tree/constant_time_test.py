@@ -23,7 +23,10 @@ FILES = {
     "client/request.c": [],
     "dbus-service/bus/interface_credentials.c": [],
     "dbus-service/bus/interface_secret.c": [],
-    "dbus-service/bus/descriptors.c": ["strcmp(set->items[i].name", "strcmp(*name"],
+    "dbus-service/bus/descriptors.c": ["strcmp(set->items[i].name", "strcmp(rules->name"],
+    "dbus-service/bus/secret_backup.c": [],
+    "dbus-service/bus/secret_restore.c": [],
+    "dbus-service/bus/secret_slot.c": [],
     "dbus-service/domain/mapping.c": ["strcmp(present->external_user", "strcmp(application->users.names[i]"],
     "dbus-service/domain/mapping_value.c": ['strncmp(text, "user:"', 'strncmp(text, "group:"'],
     "dbus-service/domain/realm_record.c": ["memcmp(held, key"],  # the key of a record, not a key
@@ -31,7 +34,8 @@ FILES = {
     "pam_module/capture.c": ["strcmp(user, kept->user)"],
 }
 # All of keys/: format marks, realm, fingerprints, ciphertext, names of slots, recipients.
-KEYS = ["memcmp(a->realm", "memcmp(bytes, MAGIC", "memcmp(present->realm", "memcmp(one->public_key",
+KEYS = ["memcmp(a->realm", "memcmp(bytes, MAGIC", "memcmp(magic, MAGIC", "memcmp(head->realm",
+        "memcmp(fingerprint", "memcmp(present->realm", "memcmp(one->public_key",
         "strcmp(one->name", "strcmp(keyring->recipients[index].name",
         "memcmp(found, magic, SEALED_MAGIC_SIZE)", "memcmp(keyring->realm", "memcmp(file->realm",
         "memcmp(file.realm", "memcmp(ret_file->realm",
