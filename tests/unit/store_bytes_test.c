@@ -3,6 +3,7 @@
 /* Every byte of what a clean stop leaves is changed, and every file cut at every length, with the other
  * files in place. What comes of it is the truth, or a refusal that names file and place; a view is built
  * again. Never another value, never an empty start (bug museum: gnome-keyring 50).
+ * So with an export, which is refused and imports nothing.
  * MS_BYTES=all (`make check-bytes`) tries each byte of the journal with the view and without, and leaves
  * out no byte of the view; else the one or the other, and zeros are sampled. */
 #include "tests/unit/store_fixture.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -254,6 +256,78 @@ static void test_anchor(void **userdata)
     cut_each(state, &state->anchor, state->anchor.size, true);
 }
 
+/* ---- an export ------------------------------------------------------------------------------ */
+
+static void on_exported(void *userdata, enum log_outcome outcome, uint64_t revision,
+                        const char *text)
+{
+    assert_int_equal(outcome, LOG_DONE);
+    *(bool *)userdata = true;
+}
+
+static enum log_outcome import(const struct store *store, int fd, struct log_file_report *report)
+{
+    const struct log_import_options options = { .folder_fd = store->folder_fd, .fd = fd,
+                                                .anchor_path = store->anchor_path,
+                                                .realm = store->options.realm,
+                                                .hash = store->options.hash };
+
+    return log_import(&options, report);
+}
+
+/* Refused, with the reason, and nothing is imported. */
+static void check_export(const struct store *store, int fd, const char *what, size_t at)
+{
+    struct log_file_report report;
+    enum log_outcome outcome = import(store, fd, &report);
+
+    if ((outcome != LOG_DAMAGED && outcome != LOG_NEWER) || !*report.text)
+        fail_msg("export, %s at %zu: outcome %d, %s", what, at, (int)outcome, report.text);
+    if (faccessat(store->folder_fd, "journal", F_OK, 0) == 0 ||
+        faccessat(store->folder_fd, "journal.new", F_OK, 0) == 0)
+        fail_msg("export, %s at %zu: something was imported", what, at);
+}
+
+static void test_export(void **userdata)
+{
+    struct state *state = *userdata;
+    struct store *store = &state->store;
+    CLEANUP_CLOSE int fd = memfd_create("export", MFD_CLOEXEC);
+    struct log_file_report report;
+    uint8_t bytes[4096];
+    bool done = false;
+    ssize_t size;
+
+    assert_int_equal(store_open(store), LOG_DONE);
+    assert_int_equal(log_export(store->log, fd, on_exported, &done), 0);
+    store_run_until(store, &done);
+    store_close(store);
+    unlinkat(store->folder_fd, "journal", 0);
+    unlinkat(store->folder_fd, "view", 0);
+    unlink(store->anchor_path);
+    size = pread(fd, bytes, sizeof(bytes), 0);
+    assert_in_range(size, 1, sizeof(bytes) - 1);
+    for (ssize_t i = 0; i < size; i++) {
+        uint8_t changed = bytes[i] ^ (uint8_t)(1u << (i % 8));
+
+        assert_int_equal(pwrite(fd, &changed, 1, i), 1);
+        check_export(store, fd, "changed", (size_t)i);
+        assert_int_equal(pwrite(fd, &bytes[i], 1, i), 1);
+    }
+    assert_int_equal(pwrite(fd, "", 1, size), 1);
+    check_export(store, fd, "longer", (size_t)size);
+    for (ssize_t length = size - 1; length >= 0; length--) {
+        assert_int_equal(ftruncate(fd, length), 0);
+        check_export(store, fd, "cut", (size_t)length);
+    }
+    assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
+    assert_int_equal(import(store, fd, &report), LOG_DONE);
+    assert_int_equal(store_open(store), LOG_DONE);
+    for (unsigned i = 0; i < NAMES - 1; i++) /* a tombstone is not exported */
+        assert_true(record_is_true(store, i));
+    store_close(store);
+}
+
 /* ---- the view ------------------------------------------------------------------------------- */
 
 /* In a process of its own, since GDBM is not made for damaged files: if it ends by that, the next start
@@ -331,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchor, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_export, setup, teardown),
         cmocka_unit_test_setup_teardown(test_view, setup, teardown),
     };
 
