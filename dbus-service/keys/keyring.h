@@ -158,11 +158,12 @@ size_t keyring_generations(const struct keyring *keyring);
 void keyring_generation(const struct keyring *keyring, size_t index,
                         struct generation_info *ret_info);
 
+/* Of the same realm, with the log's key and nothing else: for the log's threads, which would keep
+ * others that were removed meanwhile. 0 or -errno. */
+int keyring_new_for_log(const struct keyring *keyring, struct keyring **ret_keyring) MUST_CHECK;
+
 /* Keyed hashes under keys of the realm's own. Re-entrant. The log hash serves journal and anchor;
  * the name hash hides names in reservation keys. Each writes 32 bytes. */
-/* Of the same realm, with the log's key and nothing else: for the log's threads, which would keep others
- * that were removed meanwhile. 0 or -errno. */
-int keyring_new_for_log(const struct keyring *keyring, struct keyring **ret_keyring) MUST_CHECK;
 void keyring_log_hash(const struct keyring *keyring, const struct iovec *parts, size_t count,
                       uint8_t ret_hash[32]);
 void keyring_name_hash(const struct keyring *keyring, const struct iovec *parts, size_t count,
