@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reads a journal or an export as a whole, without a view: which record is the newest of its key is found
- * by reading it twice, first to note the newest revision of each key, then to hand out the records that
- * have it. The notes take a bounded room, so of a large log only a part of the keys is dealt with at a
+ * by reading it twice, first to note the newest version of each key, which must rise from record to record,
+ * then to hand out the records that have it. The notes take a bounded room, so of a large log only a part of the keys is dealt with at a
  * time. */
 #include "dbus-service/store/journal_scan.h"
 
@@ -15,7 +15,7 @@ enum { NOTES_DEFAULT = 1 << 21 }; /* 32 MiB, while it lasts */
 
 struct note {
     uint64_t key; /* of its hash; 0 = free */
-    uint64_t revision;
+    uint64_t version;
 };
 
 struct check {
@@ -25,7 +25,7 @@ struct check {
     uint64_t limit; /* where the frames ended when they were first read; 0 = not yet */
     uint64_t changes;
     uint64_t parts, part; /* how many, and which one it is */
-    struct note *notes;
+    struct note *notes; /* of this part */
     size_t notes_count;
 };
 
@@ -62,12 +62,18 @@ static int count_change(void *userdata, const struct frame_change *change)
     return record_header_parse(change->record, change->size, &header);
 }
 
+/* -EBADMSG: it stands behind a newer one, as no append could have put it there. */
 static int note_change(void *userdata, const struct frame_change *change)
 {
     struct note *note = note_find(userdata, &change->key);
+    struct record_header header;
+    int r = note ? record_header_parse(change->record, change->size, &header) : 0;
 
-    if (note && change->revision > note->revision)
-        note->revision = change->revision;
+    if (!note || r < 0)
+        return r;
+    if (header.version <= note->version)
+        return -EBADMSG;
+    note->version = header.version;
     return 0;
 }
 
@@ -77,9 +83,11 @@ static int hand_out(void *userdata, const struct frame_change *change)
     const struct note *note = note_find(check, &change->key);
     const struct log_walk_record record = { &change->key, change->revision, change->record,
                                             change->size };
+    struct record_header header;
+    int r = note ? record_header_parse(change->record, change->size, &header) : 0;
 
-    if (!note || note->revision != change->revision)
-        return 0;
+    if (!note || r < 0 || note->version != header.version)
+        return r;
     check->report->records++;
     return check->options->each(check->options->userdata, &record);
 }
@@ -210,11 +218,17 @@ static enum log_outcome read_first(struct check *check)
 
 static enum log_outcome read_part(struct check *check)
 {
+    CLEANUP_FREE struct note *notes = calloc(check->notes_count, sizeof(*notes));
     bool in_each;
     int r;
 
-    memset(check->notes, 0, check->notes_count * sizeof(*check->notes));
+    if (!notes)
+        return read_failed(check, -ENOMEM);
+    check->notes = notes;
     r = read_all(check, note_change, &in_each);
+    if (r == -EBADMSG && in_each)
+        return refuse(check, LOG_DAMAGED, "%s: a record goes back to an older version before byte %" PRIu64,
+                      file_name(check), check->scan.offset);
     if (r == 0)
         r = read_all(check, hand_out, &in_each);
     if (r < 0 && r != -ECANCELED && in_each)
@@ -236,12 +250,8 @@ enum log_outcome log_check(const struct log_check_options *options,
     check.parts = check.changes / (check.notes_count / 2) + 1; /* a table half full is fast, and safe */
     if (outcome == LOG_DONE)
         expect_parts(&check);
-    check.notes = calloc(check.notes_count, sizeof(*check.notes));
-    if (outcome == LOG_DONE && !check.notes)
-        outcome = refuse(&check, LOG_FAILED, "%s", strerrordesc_np(ENOMEM));
     for (; outcome == LOG_DONE && check.part < check.parts; check.part++)
         outcome = read_part(&check);
     scan_deinit(&check.scan);
-    free(check.notes);
     return outcome;
 }

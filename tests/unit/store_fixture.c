@@ -51,6 +51,7 @@ void store_setup(struct store *store)
     store->folder_fd = open(store->state_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(store->folder_fd >= 0);
     assert_int_equal(uv_loop_init(&store->loop), 0);
+    assert_int_equal(uv_timer_init(&store->loop, &store->tick), 0);
     store->options = (struct journal_options){
         .loop = &store->loop,
         .folder_fd = store->folder_fd,
@@ -67,6 +68,7 @@ void store_teardown(struct store *store)
 
     if (store->log)
         store_close(store);
+    uv_close((uv_handle_t *)&store->tick, NULL);
     uv_run(&store->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&store->loop), 0);
     for (size_t i = 0; i < 4; i++)
@@ -77,44 +79,41 @@ void store_teardown(struct store *store)
     assert_int_equal(rmdir(store->folder), 0);
 }
 
-static void stop_tick(void *timer)
-{
-    uv_close(timer, NULL);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
 }
 
+/* The timer is the store's: an assertion that fails here leaves it to the teardown. */
+static void run_once(struct store *store, time_t end)
+{
+    assert_true(time(NULL) < end);
+    uv_timer_start(&store->tick, on_tick, 50, 0);
+    uv_run(&store->loop, UV_RUN_ONCE);
+}
+
+static void run_end(struct store *store)
+{
+    uv_timer_stop(&store->tick);
+    uv_run(&store->loop, UV_RUN_NOWAIT);
+}
+
 void store_run_until(struct store *store, const bool *flag)
 {
     time_t end = time(NULL) + 60;
-    uv_timer_t tick;
 
-    uv_timer_init(&store->loop, &tick);
-    uv_timer_start(&tick, on_tick, 50, 50);
-    while (!*flag) {
-        assert_true(time(NULL) < end);
-        uv_run(&store->loop, UV_RUN_ONCE);
-    }
-    stop_tick(&tick);
-    uv_run(&store->loop, UV_RUN_NOWAIT);
+    while (!*flag)
+        run_once(store, end);
+    run_end(store);
 }
 
 void store_await_event(struct store *store, enum log_event event, unsigned count)
 {
     time_t end = time(NULL) + 60;
-    uv_timer_t tick;
 
-    uv_timer_init(&store->loop, &tick);
-    uv_timer_start(&tick, on_tick, 50, 50);
-    while (store->events[event] < count) {
-        assert_true(time(NULL) < end);
-        uv_run(&store->loop, UV_RUN_ONCE);
-    }
-    stop_tick(&tick);
-    uv_run(&store->loop, UV_RUN_NOWAIT);
+    while (store->events[event] < count)
+        run_once(store, end);
+    run_end(store);
 }
 
 static void on_open(void *userdata, enum log_outcome outcome, struct log *log, const char *text)

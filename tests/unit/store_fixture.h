@@ -17,6 +17,7 @@ struct store {
     char state_path[96];
     int folder_fd;
     uv_loop_t loop;
+    uv_timer_t tick; /* so that a deadline is noticed */
     struct journal_options options;
     struct log *log;
     enum log_outcome opened; /* outcome of the last open */

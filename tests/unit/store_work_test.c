@@ -4,7 +4,7 @@
  * is not open. */
 #include "tests/unit/store_fixture.h"
 
-#include "dbus-service/store/journal_frame.h"
+#include "dbus-service/store/journal_scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -932,6 +932,55 @@ static void test_export_is_no_journal(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A commit with one record, as whoever has the log's key could make it, behind all others. */
+static void forge(struct store *store, const struct log_change *change)
+{
+    const struct log_append append = { .changes = change, .changes_count = 1 };
+    size_t size = frame_append_size(&append);
+    CLEANUP_FREE uint8_t *bytes = calloc(1, FRAME_OVERHEAD + size);
+    CLEANUP_CLOSE int fd = openat(store->folder_fd, "journal", O_RDWR | O_CLOEXEC);
+    struct frame frame = { .type = FRAME_COMMIT, .count = 1, .body_size = size }, last;
+    struct scan scan;
+
+    assert_int_equal(scan_init(&scan, fd, &store->options.hash), 0);
+    while (scan_next(&scan, &last) > 0)
+        ;
+    frame.first = scan.head.revision + 1;
+    memcpy(frame.previous, scan.head.chain, sizeof(frame.previous));
+    frame_append_format(&append, bytes + FRAME_HEADER_SIZE, size);
+    frame_seal(bytes, &frame, &store->options.hash);
+    assert_int_equal(pwrite(fd, bytes, FRAME_OVERHEAD + size, (off_t)scan.offset),
+                     FRAME_OVERHEAD + size);
+    scan_deinit(&scan);
+}
+
+static void test_check_refuses_older_versions(void **state)
+{
+    struct store *store = *state;
+    uint8_t record[64];
+    const struct log_change change = { store_key(RECORD_MAPPING, 1, "ubob"), record, sizeof(record) };
+    struct log_file_report report;
+    struct seen seen;
+
+    fill_mixed(store);
+    for (uint64_t version = 4; version >= 3; version--) {
+        CLEANUP_CLOSE int fd = -1;
+
+        store_close(store);
+        store_record(record, sizeof(record), RECORD_LIVE, version);
+        forge(store, &change);
+        fd = openat(store->folder_fd, "journal", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(check_run(store, fd, 0, &seen, &report), version == 4 ? LOG_DONE : LOG_DAMAGED);
+        if (version == 4) {
+            assert_int_equal(seen.count, MIXED_RECORDS);
+            assert_int_equal(seen.versions, MIXED_VERSIONS + 1);
+            assert_int_equal(store_open(store), LOG_DONE);
+        }
+    }
+    assert_non_null(strstr(report.text, "journal: a record goes back to an older version"));
+    assert_int_equal(seen.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -954,6 +1003,7 @@ int main(void)
         TEST(test_damaged_exports),
         TEST(test_import_refusals),
         TEST(test_export_is_no_journal),
+        TEST(test_check_refuses_older_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
