@@ -41,9 +41,11 @@ void store_setup(struct store *store)
 {
     const char *base = getenv("TMPDIR");
 
+    if (!base) /* in memory, where a sync costs nothing and the bytes are the same */
+        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     memset(store, 0, sizeof(*store));
     assert_true(sodium_init() >= 0);
-    snprintf(store->folder, sizeof(store->folder), "%s/store-XXXXXX", base ? base : "/tmp");
+    snprintf(store->folder, sizeof(store->folder), "%s/store-XXXXXX", base);
     assert_non_null(mkdtemp(store->folder));
     snprintf(store->state_path, sizeof(store->state_path), "%s/state", store->folder);
     snprintf(store->anchor_path, sizeof(store->anchor_path), "%s/anchor", store->folder);
