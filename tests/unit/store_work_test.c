@@ -714,6 +714,30 @@ static void test_export_and_import(void **state)
     close(fd);
 }
 
+/* Nothing of it comes from the view: one that holds nothing any more changes nothing. */
+static void test_export_beside_a_broken_view(void **state)
+{
+    struct store *store = *state;
+    struct log_file_report report;
+    int fd = temporary_file(), view;
+    static const uint8_t garbage[4096] = { 0xff };
+    struct stat status;
+    struct seen seen;
+
+    fill_mixed(store);
+    view = openat(store->folder_fd, "view.open", O_RDWR);
+    assert_true(view >= 0 && fstat(view, &status) == 0 && status.st_size > 4096);
+    for (off_t at = 4096; at < status.st_size; at += (off_t)sizeof(garbage))
+        assert_int_equal(pwrite(view, garbage, sizeof(garbage), at), sizeof(garbage));
+    close(view);
+    assert_int_equal(export_run(store, fd).outcome, LOG_DONE);
+    assert_int_equal(check_run(store, fd, 0, &seen, &report), LOG_DONE);
+    assert_int_equal(report.head.revision, MIXED);
+    assert_int_equal(report.records, MIXED_RECORDS);
+    assert_true(store->events[LOG_EVENT_VIEW_DAMAGED] + store->events[LOG_EVENT_COMPACTION_FAILED] > 0);
+    close(fd);
+}
+
 struct busy {
     struct store *store;
     uint64_t version;
@@ -997,6 +1021,7 @@ int main(void)
         TEST(test_compaction_after_a_rebuild_leaves_no_old_ciphertext),
         TEST(test_compact_of_nothing_and_twice),
         TEST(test_export_and_import),
+        TEST(test_export_beside_a_broken_view),
         TEST(test_export_while_appends_go_on),
         TEST(test_export_refuses_what_is_no_file),
         TEST(test_check_in_parts),
