@@ -54,7 +54,8 @@ enum {
       "pass a pipe of your own (read end to give, write end to receive), or the file asked for")   \
     X(TOO_LARGE, "TooLarge", 2, "larger than allowed", "shorten the value")                        \
     X(UNCONFIGURED, "Unconfigured", 6, "there is no master secret yet",                            \
-      "run: mastersecret secret generate --backup FILE")                                           \
+      "run: mastersecret secret generate --backup FILE, "                                          \
+      "or with a backup: mastersecret secret restore FILE")                                        \
     X(ALREADY_CONFIGURED, "AlreadyConfigured", 5, "there is a master secret already",              \
       "see: mastersecret status")                                                                  \
     X(SEALED, "Sealed", 6, "the service is sealed", "run: mastersecret secret unseal")             \
@@ -132,7 +133,7 @@ enum {
     X(OTHER_REALM, "OtherRealm", 5, "it belongs to another realm",                                 \
       "give the file of this realm; see: mastersecret secret backup inspect FILE")                 \
     X(RECORDS_UNREADABLE, "RecordsUnreadable", 5, "records would be unreadable afterwards",        \
-      "use a newer backup, or accept the loss of as many as the message says")                     \
+      "use a newer backup, or accept the loss of as many: --accept-loss N")                        \
     X(ROTATION_RUNNING, "RotationRunning", 6, "a rotation is under way",                           \
       "wait for its end; see: mastersecret status")                                                \
     X(NOT_EMPTY, "NotEmpty", 5, "the service holds records already",                               \
@@ -140,7 +141,7 @@ enum {
     X(BACKUP_DUE, "BackupDue", 6, "a backup of the master secret is due",                          \
       "run: mastersecret secret backup create FILE")                                               \
     X(NO_BACKUP_DIRECTORY, "NoBackupDirectory", 6, "no backup directory is configured",            \
-      "set backup-directory in mastersecretd.conf(5) and reload")
+      "set backup-directory in mastersecretd.conf(5) and reload, or name a file instead")
 
 enum error_code {
     ERROR_NONE = 0,

@@ -74,7 +74,8 @@ const char *service_state_text(struct service *service)
 {
     switch (realm_state(service->realm)) {
     case REALM_UNCONFIGURED:
-        return "There is no master secret yet. Run: mastersecret secret generate --backup FILE";
+        return "There is no master secret yet. Run: mastersecret secret generate --backup FILE, "
+               "or with a backup: mastersecret secret restore FILE";
     case REALM_SEALED:
         return sealed_text(service);
     case REALM_REBUILDING:

@@ -229,6 +229,12 @@ static int run_create(void *work, struct keyring *keyring, struct keyring **ret_
     if (r != 0)
         return r;
     r = store(job->realm, keyring, &change, ret_keyring, failure);
+    /* A keyring that is damaged or gone on the disk is when a backup is needed most. */
+    if ((r == ERROR_DAMAGED || r == ERROR_UNCONFIGURED) &&
+        keyring_change(keyring, &change, ret_keyring) == KEYRING_DONE) {
+        failure->code = ERROR_NONE;
+        return 0;
+    }
     if (r != 0)
         backup_take_back(job->realm, job->create, keyring);
     return r;

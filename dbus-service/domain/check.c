@@ -12,9 +12,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define REMEDY_STATE                                                                               \
-    "see the service's log; put a good copy of the state folder back, or restore a backup and an " \
-    "export"
+/* A start holds it against the journal, and builds it anew. */
+#define REMEDY_VIEW "run: systemctl restart mastersecretd"
+#define REMEDY_STATE "see mastersecret-secret(7): The records are damaged"
 
 void check_free(struct check *check)
 {
@@ -24,19 +24,29 @@ void check_free(struct check *check)
     free(check);
 }
 
-static void __attribute__((__format__(__printf__, 4, 5)))
-add(struct check *check, const char *severity, const char *remedy, const char *format, ...)
+/* Its remedy is filled in by remedy(). */
+static struct finding *__attribute__((__format__(__printf__, 3, 4)))
+add(struct check *check, const char *severity, const char *format, ...)
 {
     struct finding *finding = &check->findings[check->count];
     va_list arguments;
 
-    if (check->count == CHECK_FINDINGS_MAX)
-        return;
-    check->count++;
+    if (check->count < CHECK_FINDINGS_MAX - 1)
+        check->count++; /* the last place is overwritten */
     finding->severity = severity;
-    finding->remedy = remedy;
     va_start(arguments, format);
     (void)vsnprintf(finding->text, sizeof(finding->text), format, arguments);
+    va_end(arguments);
+    return finding;
+}
+
+static void __attribute__((__format__(__printf__, 2, 3)))
+remedy(struct finding *finding, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(finding->remedy, sizeof(finding->remedy), format, arguments);
     va_end(arguments);
 }
 
@@ -60,9 +70,10 @@ static void check_slot(struct check *check, const struct keyring *keyring,
         (void)failure_from_errno(&failure, r, "testing it");
     else
         (void)realm_failure_keyring(&failure, check->realm, (enum keyring_outcome)r, false);
-    add(check, "error", "provide its key material, or replace it: mastersecret secret slot replace",
-        "slot %u (%s) does not open: %.120s", slot->id, slot_kind_name((enum slot_kind)slot->kind),
-        failure.text);
+    remedy(add(check, "error", "slot %u (%s) does not open: %.120s", slot->id,
+               slot_kind_name((enum slot_kind)slot->kind), failure.text),
+           "put its %s back, or make it anew, run: mastersecret secret slot replace %u",
+           slot->kind == SLOT_KEYFILE ? "key file" : "credential", slot->id);
 }
 
 static void check_slots(struct check *check, const struct keyring *keyring)
@@ -72,9 +83,8 @@ static void check_slots(struct check *check, const struct keyring *keyring)
     int r = keyring_slot_infos(check->realm->options.folder_fd, infos, &count);
 
     if (r != KEYRING_DONE) {
-        add(check, "error",
-            "while the service is open make a backup now: mastersecret secret backup create FILE",
-            "the keyring's file cannot be read any more");
+        remedy(add(check, "error", "the keyring's file cannot be read any more"),
+               "see mastersecret-secret(7): The keyring is damaged; do not restart the service meanwhile");
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -82,12 +92,16 @@ static void check_slots(struct check *check, const struct keyring *keyring)
         if (infos[i].usable)
             check_slot(check, keyring, &infos[i]);
         else
-            add(check, "warning", "remove it, or install the version that made it",
-                "slot %u is of a newer version or ill-formed: it opens nothing here", infos[i].id);
+            remedy(add(check, "warning",
+                       "slot %u is of a newer version or ill-formed: it opens nothing here",
+                       infos[i].id),
+                   "install the version that made it, or run: mastersecret secret slot remove %u",
+                   infos[i].id);
     }
     if (usable == 1)
-        add(check, "note", "add another: mastersecret secret slot add KIND",
-            "only one slot opens the keyring; without its key a backup must be restored");
+        remedy(add(check, "note",
+                   "only one slot opens the keyring; without its key a backup must be restored"),
+               "run: mastersecret secret slot add KIND");
 }
 
 static void check_backup(struct check *check, const struct keyring *keyring)
@@ -98,7 +112,7 @@ static void check_backup(struct check *check, const struct keyring *keyring)
     keyring_backup_info(keyring, &info);
     due = backup_due(keyring, check->max_age_usec, backup_look(&info));
     if (due)
-        add(check, "warning", "run: mastersecret secret backup create FILE", "%s", due);
+        remedy(add(check, "warning", "%s", due), "run: mastersecret secret backup create FILE");
 }
 
 static int check_records(struct check *check, struct keyring *keyring, struct failure *sealed)
@@ -119,13 +133,12 @@ static int check_records(struct check *check, struct keyring *keyring, struct fa
     if (r < 0)
         (void)failure_from_errno(&failure, r, "the journal");
     if (r != 0)
-        add(check, "error", REMEDY_STATE, "%.200s", failure.text);
+        remedy(add(check, "error", "%.200s", failure.text), REMEDY_STATE);
     if (check->found->unreadable > 0)
-        add(check, "error",
-            "restore a backup that holds their generations: mastersecret secret restore FILE",
-            "%llu of %llu records that were opened do not open",
-            (unsigned long long)check->found->unreadable,
-            (unsigned long long)check->found->sampled);
+        remedy(add(check, "error", "%llu of %llu records that were opened do not open",
+                   (unsigned long long)check->found->unreadable,
+                   (unsigned long long)check->found->sampled),
+               "with a backup that has their generations, run: mastersecret secret restore FILE");
     if (r != 0 || report.head.revision != check->revision)
         check->revision = 0; /* it was written meanwhile: the counters are of another moment */
     return 0;
@@ -163,10 +176,11 @@ static void compare_counters(struct check *check, struct log *log, const struct 
             uint64_t found = found_records(check->found, info.number, class);
 
             if (counted != found)
-                add(check, "error",
-                    "restart mastersecretd; it builds the view anew: remove the file view first",
-                    "generation %u, class %u: the view counts %llu records, the journal has %llu",
-                    info.number, class, (unsigned long long)counted, (unsigned long long)found);
+                remedy(add(check, "error",
+                           "generation %u, class %u: the view counts %llu records, the journal has %llu",
+                           info.number, class, (unsigned long long)counted,
+                           (unsigned long long)found),
+                       REMEDY_VIEW);
         }
     }
 }
@@ -185,7 +199,9 @@ static void on_checked(void *userdata, const struct failure *failure)
     }
     if (failure->code == ERROR_NONE && realm->keyring &&
         strcmp(keyring_memory_kind(realm->keyring), "memory that could not be locked") == 0)
-        add(check, "warning", "raise LimitMEMLOCK", "keys could be swapped to disk");
+        remedy(add(check, "warning", "keys could be swapped to disk: memory cannot be locked"),
+               "let the service lock 16 MiB (systemctl edit mastersecretd: [Service] LimitMEMLOCK=16M), "
+               "then run: systemctl restart mastersecretd");
     check->done(check->userdata, failure);
 }
 

@@ -12,7 +12,7 @@
 struct finding {
     const char *severity; /* "error", "warning", "note" */
     char text[240];
-    const char *remedy;
+    char remedy[240]; /* the command, where there is one: "run: COMMAND" */
 };
 
 /* Made with calloc(); the caller's, and left alone until `done`. */
