@@ -32,8 +32,7 @@ static int set_name(struct unix_address *address, const char *text, size_t lead)
 
     if (length == 0 || lead + length >= sizeof(address->name.sun_path))
         return -EINVAL;
-    memset(address, 0, sizeof(*address));
-    address->name.sun_family = AF_UNIX;
+    *address = (struct unix_address){ .name.sun_family = AF_UNIX };
     memcpy(address->name.sun_path + lead, text, length);
     address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + lead + length);
     /* A path has its NUL counted; in an abstract name it would be part of the name. */

@@ -217,10 +217,7 @@ int command_app_list(struct cli *cli)
 
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(rows));
-    output_table(rows, columns);
-    return STATUS_DONE;
+    return output_rows(cli, rows, columns);
 }
 
 int command_app_show(struct cli *cli)
@@ -243,8 +240,5 @@ int command_app_show(struct cli *cli)
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
     json_object_set(properties, "fields", fields);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(properties));
-    output_members(properties, lines);
-    return STATUS_DONE;
+    return output_object(cli, properties, lines);
 }

@@ -36,8 +36,5 @@ int command_census(struct cli *cli)
     rows = service_rows(json_array_get(results, 0), keys);
     json_array_foreach(rows, index, row)
         add_total(row);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(rows));
-    output_table(rows, columns);
-    return STATUS_DONE;
+    return output_rows(cli, rows, columns);
 }

@@ -38,13 +38,60 @@ static const char *status_text(const struct doctor *doctor, const char *key)
     return text ? text : "";
 }
 
+static const char *remedy_of_state(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum mastersecret_error error; /* of calls that it refuses */
+    } rows[] = {
+        { "unconfigured", MASTERSECRET_UNCONFIGURED },
+        { "sealed", MASTERSECRET_SEALED },
+        { "rebuilding", MASTERSECRET_REBUILDING },
+        { "read-only", MASTERSECRET_READ_ONLY },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(state, rows[i].state) == 0)
+            return mastersecret_remedy(rows[i].error);
+    return "see: mastersecret status";
+}
+
 static void look_at_state(struct doctor *doctor)
 {
-    const char *state = status_text(doctor, "state");
+    const char *state = status_text(doctor, "state"), *why = status_text(doctor, "state-text");
+    const char *remedy = strstr(why, "When that is mended")
+                             ? "see mastersecret-secret(7): The service stays sealed"
+                             : remedy_of_state(state);
 
     if (strcmp(state, "ready") != 0)
-        doctor_add(doctor, "error", "see: mastersecret status", "the service is %s: %s", state,
-                   status_text(doctor, "state-text"));
+        doctor_add(doctor, "error", remedy, "the service is %s: %s", state, why);
+}
+
+/* What holds up a rotation, and the records that it cannot open. */
+static void look_at_rotation(struct doctor *doctor)
+{
+    static const char again[] = "run: mastersecret secret rotate --resume";
+    static const char mend[] = "set it anew or delete it (mastersecret map set, map delete), then "
+                               "run: mastersecret secret rotate --resume";
+    CLEANUP_JSON json_t *secret = NULL;
+    enum mastersecret_error error =
+        service_properties(doctor->cli, NULL, BUS_INTERFACE_SECRET, &secret);
+    const json_t *rotation = json_object_get(secret, "rotation");
+    const char *state = json_string_value(json_object_get(rotation, "state"));
+    const char *reason = json_string_value(json_object_get(rotation, "error"));
+    long long to = (long long)json_integer_value(json_object_get(rotation, "to"));
+    size_t index;
+    json_t *line;
+
+    if (error != MASTERSECRET_OK || !state)
+        return; /* not for everybody to see */
+    json_array_foreach(json_object_get(secret, "unreadable"), index, line)
+        doctor_add(doctor, "error", mend, "%s", json_string_value(line));
+    if (strcmp(state, "paused") == 0)
+        doctor_add(doctor, "warning", again, "the rotation to generation %lld rests", to);
+    else if (reason && reason[0])
+        doctor_add(doctor, "error", again, "the rotation to generation %lld does not end: %s", to,
+                   reason);
 }
 
 /* Its own half: slots, age of the backup, locked memory, census, and with `deep` every record. */
@@ -85,6 +132,7 @@ static void look_at_service(struct doctor *doctor)
     char message[512];
 
     look_at_state(doctor);
+    look_at_rotation(doctor);
     error = ready ? ask_service(doctor, deep) : MASTERSECRET_OK;
     if (error == MASTERSECRET_OK)
         return;
@@ -108,7 +156,7 @@ static void reach_service(struct doctor *doctor, json_t **ret_status)
 
 static void look_at_clock(struct doctor *doctor)
 {
-    static const char remedy[] = "set the clock, and let it be kept: timedatectl set-ntp true";
+    static const char remedy[] = "run: timedatectl set-ntp true";
     json_int_t now = (json_int_t)time(NULL) * 1000000;
     json_int_t backup = json_integer_value(json_object_get(doctor->status, "backup-time"));
     struct timex state = { 0 };

@@ -188,6 +188,10 @@ int command_verify(struct cli *cli)
                                 candidate->bytes, candidate->length, &matches);
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
-    printf(matches ? "matches\n" : "does not match\n");
-    return matches ? STATUS_DONE : STATUS_MISMATCH;
+    r = STATUS_DONE;
+    if (arguments_option(&cli->arguments, OPTION_JSON))
+        r = output_json(json_pack("{s:b}", "matches", matches));
+    else
+        printf(matches ? "matches\n" : "does not match\n");
+    return r != STATUS_DONE || matches ? r : STATUS_MISMATCH;
 }

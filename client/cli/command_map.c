@@ -223,16 +223,9 @@ int command_map_show(struct cli *cli)
         { NULL, NULL },
     };
     CLEANUP_JSON json_t *results = NULL;
-    json_t *mapping;
     int r = call_on_account(cli, "ShowMapping", CALL_READS, &results);
 
-    if (r != STATUS_DONE)
-        return r;
-    mapping = json_array_get(results, 0);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(mapping));
-    output_members(mapping, lines);
-    return STATUS_DONE;
+    return r == STATUS_DONE ? output_object(cli, json_array_get(results, 0), lines) : r;
 }
 
 static enum mastersecret_error list_of_application(struct cli *cli, json_t **ret_rows)
@@ -271,8 +264,5 @@ int command_map_list(struct cli *cli)
 
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(rows));
-    output_table(rows, is_own ? own : of_application);
-    return STATUS_DONE;
+    return output_rows(cli, rows, is_own ? own : of_application);
 }

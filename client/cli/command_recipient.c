@@ -146,14 +146,17 @@ int command_recipient_list(struct cli *cli)
     static const struct column columns[] = {
         { "NAME", "name" }, { "PUBLIC KEY", "public" }, { "ADDED", "added" }, { NULL, NULL }
     };
+    CLEANUP_JSON json_t *state = NULL;
     CLEANUP_JSON json_t *rows = NULL;
     enum mastersecret_error error =
         service_property_rows(cli, NULL, BUS_INTERFACE_SECRET, "Recipients", keys, &rows);
 
+    /* A sealed service knows of none, and lists none. */
+    if (error == MASTERSECRET_OK && json_array_size(rows) == 0)
+        error = service_property(cli, NULL, BUS_INTERFACE_MANAGER, "State", &state);
+    if (error == MASTERSECRET_OK && state && strcmp(json_string_value(state), "sealed") == 0)
+        error = MASTERSECRET_SEALED;
     if (error != MASTERSECRET_OK)
         return output_failure(cli, error);
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(rows));
-    output_table(rows, columns);
-    return STATUS_DONE;
+    return output_rows(cli, rows, columns);
 }

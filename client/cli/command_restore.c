@@ -45,6 +45,8 @@ static int take_options(const struct arguments *arguments, json_t *options)
     json_int_t count = 0;
     int r = loss ? parse_loss(loss, &count) : STATUS_DONE;
 
+    if (r == STATUS_DONE && slot)
+        r = secret_check_slot(slot, false);
     if (r != STATUS_DONE)
         return r;
     if (loss)

@@ -13,6 +13,12 @@
 
 enum { POLL_NSEC = 500000000, PATIENCE_S = 60 };
 
+/* Options for a rotation that begins. */
+#define BEGINNING                                                                                  \
+    (OPTION_BIT(NEW_BACKUP) | OPTION_BIT(TO_RECIPIENTS) | OPTION_BIT(HINT) |                       \
+     OPTION_BIT(PASSPHRASE_FILE) | OPTION_BIT(STDIN) | OPTION_BIT(FD) | OPTION_BIT(DRY_RUN) |      \
+     OPTION_BIT(AGAIN) | OPTION_BIT(IF_DUE))
+
 static json_int_t number(const json_t *object, const char *key)
 {
     return json_integer_value(json_object_get(object, key));
@@ -63,7 +69,7 @@ static int report(struct cli *cli, const json_t *rotation)
     output_local("the rotation has not ended well: %s",
                  text(rotation, "error")[0] ? text(rotation, "error") : "records cannot be read");
     fprintf(stderr, "%lld records cannot be read; generation %lld is kept for them. See: "
-                    "mastersecret doctor --deep\n",
+                    "mastersecret doctor\n",
             (long long)number(rotation, "unreadable"), (long long)number(rotation, "from"));
     return status;
 }
@@ -254,26 +260,67 @@ static int begin_if_due(struct cli *cli)
 
 /* ---- Steering ---- */
 
+/* The one under way, for programs; people see it in the status. */
+static int report_state(struct cli *cli)
+{
+    CLEANUP_JSON json_t *rotation = NULL;
+    enum mastersecret_error error;
+
+    if (!given(cli, OPTION_JSON))
+        return STATUS_DONE;
+    error = read_rotation(cli, &rotation);
+    return error == MASTERSECRET_OK ? output_report(cli, rotation) : output_failure(cli, error);
+}
+
 static int steer(struct cli *cli)
 {
     const char *throttle = arguments_option(&cli->arguments, OPTION_THROTTLE);
     json_int_t rate = 0;
     int r;
 
-    if (given(cli, OPTION_PAUSE))
-        return secret_call(cli, "PauseRotation", "", json_array(), CALL_CHANGES, NULL);
+    if (given(cli, OPTION_PAUSE)) {
+        r = secret_call(cli, "PauseRotation", "", json_array(), CALL_CHANGES, NULL);
+        return r == STATUS_DONE ? report_state(cli) : r;
+    }
     r = throttle ? parse_rate(throttle, &rate) : STATUS_DONE;
     if (r == STATUS_DONE && throttle)
         r = secret_call(cli, "SetRotationRate", "u", json_pack("[I]", rate), CALL_CHANGES, NULL);
-    if (r == STATUS_DONE && given(cli, OPTION_RESUME))
+    if (r == STATUS_DONE)
         r = secret_call(cli, "ResumeRotation", "", json_array(), CALL_CHANGES, NULL);
-    return r == STATUS_DONE && given(cli, OPTION_WAIT) ? wait_for_end(cli) : r;
+    if (r != STATUS_DONE)
+        return r;
+    return given(cli, OPTION_WAIT) ? wait_for_end(cli) : report_state(cli);
+}
+
+/* What does not go together would be passed over in silence. */
+static int check_together(const struct cli *cli)
+{
+    static const struct {
+        enum option_id option;
+        uint64_t others; /* which exclude it */
+    } rows[] = {
+        { OPTION_PAUSE, OPTION_BIT(RESUME) | OPTION_BIT(THROTTLE) | OPTION_BIT(WAIT) | BEGINNING },
+        { OPTION_RESUME, BEGINNING },
+        { OPTION_DRY_RUN, OPTION_BIT(WAIT) },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (unsigned id = 0; given(cli, rows[i].option) && id < OPTION_COUNT_; id++)
+            if ((rows[i].others >> id & 1) && given(cli, id))
+                return output_usage("--%s and --%s exclude each other",
+                                    option_rows[rows[i].option].name, option_rows[id].name);
+    if (given(cli, OPTION_TO_RECIPIENTS) && !given(cli, OPTION_NEW_BACKUP))
+        return output_usage("--to-recipients is for --backup FILE; without that file the backup "
+                            "goes to the recipients anyway, into the configured directory");
+    return STATUS_DONE;
 }
 
 int command_rotate(struct cli *cli)
 {
-    if (given(cli, OPTION_PAUSE) && given(cli, OPTION_RESUME))
-        return output_usage("--pause and --resume exclude each other");
+    int r = check_together(cli);
+
+    if (r != STATUS_DONE)
+        return r;
     if (given(cli, OPTION_PAUSE) || given(cli, OPTION_RESUME))
         return steer(cli);
     return given(cli, OPTION_IF_DUE) ? begin_if_due(cli) : begin(cli);

@@ -9,16 +9,6 @@
 
 /* ---- Generate ---- */
 
-static int check_slot(const char *slot)
-{
-    static const char *const kinds[] = { "keyfile", "credential", "passphrase" };
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(slot, kinds[i]) == 0)
-            return STATUS_DONE;
-    return output_usage("--slot is keyfile, credential or passphrase, not '%s'", slot);
-}
-
 static int give_passphrases(struct cli *cli, const char *slot, struct handover *handover)
 {
     static const char *const labels[] = { "passphrase", "slot-passphrase", NULL };
@@ -92,7 +82,7 @@ int command_secret_generate(struct cli *cli)
     slot = slot ? slot : "keyfile";
     if (!backup.path)
         return output_usage("--backup FILE is needed: a secret without a backup can be lost");
-    r = check_slot(slot);
+    r = secret_check_slot(slot, false);
     if (r == STATUS_DONE)
         r = give_passphrases(cli, slot, &handover);
     if (r == STATUS_DONE)
@@ -128,6 +118,7 @@ static int unseal_by_share(struct cli *cli)
     CLEANUP_SECRET struct secret *share = NULL;
     CLEANUP_JSON json_t *results = NULL;
     json_int_t entered, needed;
+    bool open;
     int r = prompt_line(&cli->arguments, "share", "Share: ", NULL, &share);
 
     if (r == STATUS_DONE)
@@ -139,7 +130,11 @@ static int unseal_by_share(struct cli *cli)
         return r;
     entered = json_integer_value(json_array_get(results, 0));
     needed = json_integer_value(json_array_get(results, 1));
-    if (entered >= needed)
+    open = entered >= needed;
+    if (arguments_option(&cli->arguments, OPTION_JSON))
+        return output_json(json_pack("{s:b, s:I, s:I}", "unsealed", open, "entered", entered,
+                                     "needed", needed));
+    if (open)
         printf("the service is unsealed\n");
     else
         printf("share %lld of the %lld needed is entered; it is forgotten after 10 minutes\n",
@@ -177,9 +172,14 @@ int command_secret_unseal(struct cli *cli)
 
     if (r != STATUS_DONE)
         return r;
+    if (by_share && arguments_option(arguments, OPTION_CANCEL))
+        return output_usage("--share and --cancel exclude each other");
     if (arguments_option(arguments, OPTION_CANCEL))
         return secret_call(cli, "CancelShares", "", json_array(), CALL_CHANGES, NULL);
     if (by_share)
         return unseal_by_share(cli);
-    return passphrase_is_given(arguments) ? unseal_by_passphrase(cli) : unseal_unattended(cli);
+    r = passphrase_is_given(arguments) ? unseal_by_passphrase(cli) : unseal_unattended(cli);
+    return r == STATUS_DONE && arguments_option(arguments, OPTION_JSON)
+               ? output_json(json_pack("{s:b}", "unsealed", true))
+               : r;
 }

@@ -45,10 +45,7 @@ int command_slot_list(struct cli *cli)
 
     if (r != STATUS_DONE)
         return r;
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref(rows));
-    output_table(rows, columns);
-    return STATUS_DONE;
+    return output_rows(cli, rows, columns);
 }
 
 static int parse_id(const char *text, json_int_t *ret_id)
@@ -230,23 +227,13 @@ static int finish(struct cli *cli, const json_t *results, const struct shares *s
     return STATUS_DONE;
 }
 
-static int check_kind(const char *kind)
-{
-    static const char *const kinds[] = { "keyfile", "credential", "passphrase", "shares" };
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(kind, kinds[i]) == 0)
-            return STATUS_DONE;
-    return output_usage("a slot is keyfile, credential, passphrase or shares, not '%s'", kind);
-}
-
 int command_slot_add(struct cli *cli)
 {
     const char *kind = cli->arguments.words[0];
     CLEANUP_HANDOVER struct handover handover = handover_new();
     CLEANUP_JSON json_t *results = NULL;
     struct shares shares = { 0 };
-    int r = check_kind(kind);
+    int r = secret_check_slot(kind, true);
 
     if (r == STATUS_DONE)
         r = prepare(cli, kind, &shares, &handover);
@@ -298,7 +285,11 @@ static int give_shares(struct cli *cli, json_int_t threshold, struct handover *h
         snprintf(label, sizeof(label), "share-%lld", (long long)i);
         snprintf(question, sizeof(question), "Share %lld of %lld needed: ", (long long)i,
                  (long long)threshold);
-        r = prompt_line(&cli->arguments, label, question, NULL, &share);
+        r = prompt_from_option(&cli->arguments, label, &share);
+        if (r == STATUS_DONE && !share)
+            r = prompt_secret(question, NULL, &share);
+        if (r == -ENXIO)
+            r = output_usage("there is no terminal to ask for shares on; use --fd %s=N", label);
         if (r == STATUS_DONE)
             r = handover_give(cli, handover, label, share);
     }
@@ -331,7 +322,11 @@ int command_slot_test(struct cli *cli)
         r = secret_call(cli, "TestSlot", "ua{sh}",
                         json_pack("[OO]", json_object_get(slot, "id"), handover.descriptors),
                         CALL_READS, NULL);
-    if (r == STATUS_DONE)
-        printf("slot %s opens the keyring\n", cli->arguments.words[0]);
-    return r;
+    if (r != STATUS_DONE)
+        return r;
+    if (arguments_option(&cli->arguments, OPTION_JSON))
+        return output_json(json_pack("{s:O, s:b}", "id", json_object_get(slot, "id"), "opens",
+                                     true));
+    printf("slot %s opens the keyring\n", cli->arguments.words[0]);
+    return STATUS_DONE;
 }

@@ -100,6 +100,20 @@ static void add_slots(json_t *status)
     json_object_set_new(status, "text-slots", json_string(text));
 }
 
+/* So that the next one knows that somebody has begun. */
+static void add_shares(json_t *status)
+{
+    const json_t *entered = json_object_get(status, "shares-entered");
+    char text[60];
+
+    if (!entered)
+        return;
+    snprintf(text, sizeof(text), "%lld of the %lld needed are entered",
+             (long long)json_integer_value(entered),
+             (long long)json_integer_value(json_object_get(status, "shares-needed")));
+    json_object_set_new(status, "text-shares", json_string(text));
+}
+
 static void add_progress(json_t *status)
 {
     const json_t *progress = json_object_get(status, "progress");
@@ -145,6 +159,7 @@ static void write_status(json_t *status)
         { "generation", "generation" },
         { "fingerprint", "fingerprint" },
         { "slots", "text-slots" },
+        { "shares", "text-shares" },
         { "key memory", "key-memory" },
         { "backup", "text-backup" },
         { "recipients", "recipients" },
@@ -159,6 +174,7 @@ static void write_status(json_t *status)
     json_t *advice;
 
     add_slots(status);
+    add_shares(status);
     add_backup(status);
     add_rotation(status);
     add_progress(status);
@@ -175,13 +191,18 @@ static void write_status(json_t *status)
 static void add_secret(struct cli *cli, json_t *status)
 {
     CLEANUP_JSON json_t *secret = NULL;
-    const json_t *recipients;
+    const json_t *recipients, *shares;
     json_t *names = json_array();
     size_t index;
     json_t *row;
 
     if (service_properties(cli, NULL, BUS_INTERFACE_SECRET, &secret) == MASTERSECRET_OK)
         json_object_set(status, "rotation", json_object_get(secret, "rotation"));
+    shares = json_object_get(secret, "unseal-progress");
+    if (json_integer_value(json_array_get(shares, 0)) > 0) {
+        json_object_set(status, "shares-entered", json_array_get(shares, 0));
+        json_object_set(status, "shares-needed", json_array_get(shares, 1));
+    }
     recipients = json_object_get(secret, "recipients");
     json_array_foreach(recipients, index, row)
         json_array_append(names, json_array_get(row, 0));

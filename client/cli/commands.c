@@ -30,7 +30,7 @@ const struct command commands[] = {
       "another one, else the same opens the slot." },
     { "secret", "seal", "", 0, 0, 0, "make the service forget its keys until it is unsealed",
       "seal the service", command_secret_seal, NULL, NULL },
-    { "secret", "unseal", "", 0, 0, PASSPHRASE | OPTION_BIT(SHARE) | OPTION_BIT(CANCEL),
+    { "secret", "unseal", "", 0, 0, PASSPHRASE | OPTION_BIT(SHARE) | OPTION_BIT(CANCEL) | JSON,
       "give the service its keys again", "unseal the service", command_secret_unseal, NULL,
       "Asks for a passphrase only if the keyring has a slot for one and no other opens.\n"
       "With --share one share is asked for; with --fd its label is 'share'. Shares come in any\n"
@@ -69,8 +69,8 @@ const struct command commands[] = {
       "moment at which neither opens." },
     { "secret slot", "remove", "ID", 1, 1, 0, "remove a slot", "remove slot", command_slot_remove,
       NULL, "The last one cannot be removed." },
-    { "secret slot", "test", "ID", 1, 1, PASSPHRASE, "see whether a slot still opens the keyring",
-      "open slot", command_slot_test, NULL,
+    { "secret slot", "test", "ID", 1, 1, PASSPHRASE | JSON,
+      "see whether a slot still opens the keyring", "open slot", command_slot_test, NULL,
       "Asks for the passphrase, or for shares; with --fd their labels are 'share-1', ..." },
 
     { "secret recipient", "new", "", 0, 0, OPTION_BIT(PRIVATE_FILE) | OPTION_BIT(PRINT) | JSON,
@@ -149,7 +149,7 @@ const struct command commands[] = {
       "With --json all fields: {\"fields\": {LABEL: {\"masked\": true, \"value\": TEXT}}}; a\n"
       "value that is not UTF-8 has the member \"base64\" instead of \"value\"." },
     { NULL, "verify", "APP", 1, 1,
-      OPTION_BIT(USER) | OPTION_BIT(WHICH_FIELD) | SECRET,
+      OPTION_BIT(USER) | OPTION_BIT(WHICH_FIELD) | SECRET | JSON,
       "compare a password with the stored one", "verify a credential of application",
       command_verify, NULL, "Exits with 0 if it matches, 10 if not." },
     { NULL, "run", "APP -- COMMAND [ARGUMENT...]", 2, -1,

@@ -62,9 +62,11 @@ static int set_up(struct cli *cli)
 
 int main(int argc, char **argv)
 {
+    static char written[BUFSIZ]; /* by stdio: shares and private keys go to people that way */
     struct cli cli = { NULL };
     int status;
 
+    setvbuf(stdout, written, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof(written));
     open_standard_files();
     json_set_alloc_funcs(malloc, wipe_and_free);
     status = parse(argc, argv, &cli.command, &cli.arguments);
@@ -76,5 +78,6 @@ int main(int argc, char **argv)
     mastersecret_free(cli.service);
     if (fflush(stdout) != 0 && status == STATUS_DONE)
         status = output_local("cannot write to standard output");
+    explicit_bzero(written, sizeof(written));
     return status;
 }

@@ -283,6 +283,32 @@ void output_members(const json_t *object, const struct column *columns)
     }
 }
 
+static bool wants_json(const struct cli *cli)
+{
+    return arguments_option(&cli->arguments, OPTION_JSON) != NULL;
+}
+
+static int output_borrowed(const json_t *value)
+{
+    return output_json(json_incref((json_t *)(uintptr_t)value));
+}
+
+int output_rows(struct cli *cli, const json_t *rows, const struct column *columns)
+{
+    if (wants_json(cli))
+        return output_borrowed(rows);
+    output_table(rows, columns);
+    return STATUS_DONE;
+}
+
+int output_object(struct cli *cli, const json_t *object, const struct column *columns)
+{
+    if (wants_json(cli))
+        return output_borrowed(object);
+    output_members(object, columns);
+    return STATUS_DONE;
+}
+
 int output_report(struct cli *cli, const json_t *report)
 {
     struct column lines[REPORT_LINES_MAX + 1] = { { NULL, NULL } };
@@ -291,8 +317,8 @@ int output_report(struct cli *cli, const json_t *report)
     const char *key;
     json_t *value;
 
-    if (arguments_option(&cli->arguments, OPTION_JSON))
-        return output_json(json_incref((json_t *)(uintptr_t)report));
+    if (wants_json(cli))
+        return output_borrowed(report);
     json_object_foreach((json_t *)(uintptr_t)report, key, value) {
         if (count == REPORT_LINES_MAX)
             break;

@@ -28,6 +28,10 @@ void output_table(const json_t *rows, const struct column *columns);
 /* One "name  value" line for each column, NULL and absent members left out. */
 void output_members(const json_t *object, const struct column *columns);
 
+/* Rows as JSON or as a table, an object as JSON or as lines. Return STATUS_DONE or STATUS_LOCAL. */
+int output_rows(struct cli *cli, const json_t *rows, const struct column *columns);
+int output_object(struct cli *cli, const json_t *object, const struct column *columns);
+
 /* A report that the service gave, as JSON or line by line: members named as it named them, "-"
  * being a blank. Returns STATUS_DONE or STATUS_LOCAL. */
 int output_report(struct cli *cli, const json_t *report);

@@ -57,12 +57,24 @@ static void write_one(FILE *file, const struct command *command)
     write_options(file, OPTIONS_GLOBAL);
 }
 
-static void write_all(FILE *file)
+/* "secret" has the commands of "secret slot", too; "" has all. */
+static bool is_below(const struct command *command, const char *noun)
 {
-    fputs("Usage: mastersecret COMMAND [OPTION...]\n\nCommands:\n", file);
+    size_t length = strlen(noun);
+
+    return length == 0 || (command->noun && strncmp(command->noun, noun, length) == 0 &&
+                           (command->noun[length] == '\0' || command->noun[length] == ' '));
+}
+
+static void write_all(FILE *file, const char *noun)
+{
+    fprintf(file, "Usage: mastersecret %s%sCOMMAND [OPTION...]\n\nCommands:\n", noun,
+            noun[0] ? " " : "");
     for (const struct command *command = commands; command->verb; command++) {
         char name[40];
 
+        if (!is_below(command, noun))
+            continue;
         snprintf(name, sizeof(name), "%s%s%s", command->noun ? command->noun : "",
                  command->noun ? " " : "", command->verb);
         fprintf(file, "  %-24s %s\n", name, command->summary);
@@ -77,7 +89,7 @@ void help_write(FILE *file, const struct command *command)
     if (command)
         write_one(file, command);
     else
-        write_all(file);
+        write_all(file, "");
 }
 
 /* ---- Parsing ---- */
@@ -227,10 +239,13 @@ static int find_verb(int argc, char **argv, int first, const struct command **re
         return output_usage("a command is missing; see mastersecret --help");
     *ret_command = find_command(words > 0 ? noun : NULL, verb);
     if (!*ret_command && words > 0 && verb && strcmp(verb, "--help") == 0) {
-        help_write(stdout, NULL);
+        write_all(stdout, noun);
         *ret_verb = -1;
         return STATUS_DONE;
     }
+    if (!*ret_command && words > 0 && !verb)
+        return output_usage("a command is missing after '%s'; see mastersecret %s --help", noun,
+                            noun);
     if (!*ret_command)
         return output_usage("no command '%s%s%s'; see mastersecret --help", noun,
                             words > 0 ? " " : "", verb ? verb : "");
@@ -270,6 +285,11 @@ int parse(int argc, char **argv, const struct command **ret_command,
     if (status != STATUS_DONE || !command)
         return status;
     status = parse_command(argc - verb, argv + verb, command, ret_arguments);
+    if (status != STATUS_DONE) {
+        fputs("see: ", stderr);
+        write_name(stderr, command);
+        fputs(" --help\n", stderr);
+    }
     if (status == STATUS_DONE && !explain(ret_arguments, command))
         *ret_command = command;
     return status;

@@ -5,6 +5,8 @@
 #include "client/cli/output.h"
 #include "client/cli/prompt.h"
 
+#include <string.h>
+
 void handover_deinit(struct handover *handover)
 {
     for (size_t i = 0; i < handover->count; i++)
@@ -77,6 +79,17 @@ int secret_call(struct cli *cli, const char *method, const char *signature, json
     if (ret_results)
         *ret_results = STEAL(results);
     return STATUS_DONE;
+}
+
+int secret_check_slot(const char *kind, bool shares_too)
+{
+    static const char *const kinds[] = { "keyfile", "credential", "passphrase", "shares" };
+
+    for (size_t i = 0; i < (shares_too ? 4 : 3); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return STATUS_DONE;
+    return output_usage("a slot is keyfile, credential%s, not '%s'",
+                        shares_too ? ", passphrase or shares" : " or passphrase", kind);
 }
 
 bool passphrase_is_given(const struct arguments *arguments)

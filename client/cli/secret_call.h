@@ -40,6 +40,9 @@ void handover_file(struct handover *handover, const char *label, int fd);
 int secret_call(struct cli *cli, const char *method, const char *signature, json_t *arguments,
                 enum call_effect effect, json_t **ret_results) MUST_CHECK;
 
+/* Is it a kind of slot? A new keyring begins with one that a single person or none opens. */
+int secret_check_slot(const char *kind, bool shares_too) MUST_CHECK;
+
 /* A passphrase by option or terminal, or the private key in the file of --private-key: what opens a
  * backup, as "passphrase" or "private-key". */
 int handover_backup_key(struct cli *cli, struct handover *handover) MUST_CHECK;

@@ -201,9 +201,8 @@ static json_t *take_container(DBusMessageIter *from)
 
 static json_t *take_value(DBusMessageIter *from)
 {
-    DBusBasicValue value;
+    DBusBasicValue value = { .u64 = 0 };
 
-    memset(&value, 0, sizeof(value));
     switch (dbus_message_iter_get_arg_type(from)) {
     case DBUS_TYPE_STRING:
     case DBUS_TYPE_OBJECT_PATH:

@@ -94,7 +94,7 @@ static enum argument_kind kind_of(const struct option_row *row)
 {
     if (!row->argument)
         return ARGUMENT_NONE;
-    if (strcmp(row->argument, "FILE") == 0)
+    if (strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "PREFIX") == 0)
         return ARGUMENT_FILE;
     if (strcmp(row->argument, "USER") == 0)
         return ARGUMENT_USER;
@@ -423,12 +423,66 @@ static void test_manual(void **state)
     }
 }
 
+static const struct command *command_of(const char *heading)
+{
+    for (const struct command *command = commands; command->verb; command++) {
+        char name[100];
+
+        name_of(command, name);
+        /* Placeholders of words follow the name. */
+        if (strncmp(heading, name, strlen(name)) == 0 &&
+            (heading[strlen(name)] == '\0' || heading[strlen(name)] == ' '))
+            return command;
+    }
+    return NULL;
+}
+
+static bool has_option(const struct command *command, const char *line)
+{
+    for (unsigned id = 0; id < OPTION_COUNT_; id++) {
+        CLEANUP_FREE char *name = for_page(option_rows[id].name);
+
+        if ((command->options >> id & 1) && strncmp(line, name, strlen(name)) == 0 &&
+            (line[strlen(name)] == '\0' || line[strlen(name)] == ' '))
+            return true;
+    }
+    return false;
+}
+
+/* The other way round: the page has no command and no option that is none. */
+static void test_manual_has_nothing_else(void **state)
+{
+    static const char title[] = ".SS mastersecret ", option[] = ".BR \\-\\-";
+    CLEANUP_FREE char *page = read_whole("doc/man/mastersecret.1");
+    char *end = strstr(page, "\n.SH OPTIONS OF EVERY COMMAND"), *rest = NULL;
+    const struct command *command = NULL;
+    int headings = 0, options = 0;
+
+    assert_non_null(end);
+    *end = '\0';
+    for (char *line = strtok_r(page, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (strncmp(line, title, strlen(title)) == 0) {
+            command = command_of(line + strlen(title));
+            headings++;
+            if (!command)
+                fail_msg("the manual has '%s', which is no command", line);
+        } else if (command && strncmp(line, option, strlen(option)) == 0) {
+            options++;
+            if (!has_option(command, line + strlen(option)))
+                fail_msg("the manual has '%s' for '%s', which has no such option", line,
+                         command->verb);
+        }
+    }
+    assert_true(headings > 30 && options > 100);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bash),
         cmocka_unit_test(test_zsh),
         cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_manual_has_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
