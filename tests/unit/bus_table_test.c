@@ -109,18 +109,26 @@ static void test_not_found(void **state)
     assert_int_equal(table_find(OBJECT_APPLICATION, NULL, "Lookup", &method), TABLE_NO_METHOD);
 }
 
-static void read_manual(const char *interface, char *ret_text, size_t size)
+static void read_document(const char *path, char *ret_text, size_t size)
 {
     const char *folder = getenv("srcdir");
     char name[512];
     FILE *file;
 
-    (void)snprintf(name, sizeof(name), "%s/doc/man/%s.5", folder ? folder : ".", interface);
+    (void)snprintf(name, sizeof(name), "%s/doc/%s", folder ? folder : ".", path);
     file = fopen(name, "r");
     if (!file)
-        fail_msg("there is no manual page %s", name);
+        fail_msg("there is no %s", name);
     ret_text[fread(ret_text, 1, size - 1, file)] = '\0';
     (void)fclose(file);
+}
+
+static void read_manual(const char *interface, char *ret_text, size_t size)
+{
+    char path[200];
+
+    (void)snprintf(path, sizeof(path), "man/%s.5", interface);
+    read_document(path, ret_text, size);
 }
 
 static void expect(const char *manual, const char *interface, const char *line)
@@ -191,6 +199,68 @@ static void test_manuals(void **state)
             check_manual(interfaces[i]);
 }
 
+/* "State       s  r": the name, blanks, the signature. */
+static bool tells_property(const char *section, const struct property *property)
+{
+    size_t length = strlen(property->name), signature = strlen(property->signature);
+
+    for (const char *at = section; (at = strstr(at, property->name)) != NULL; at += length) {
+        const char *type = at + length + strspn(at + length, " ");
+
+        if (at[-1] == ' ' && type > at + length &&
+            strncmp(type, property->signature, signature) == 0 && strchr(" ,\n", type[signature]))
+            return true;
+    }
+    return false;
+}
+
+static void check_section(const struct interface *interface, const char *section)
+{
+    char line[600], in[250], out[250];
+
+    for (size_t i = 0; i < interface->methods_count; i++) {
+        const struct method *method = &interface->methods[i];
+
+        format_args(in, sizeof(in), method->in, method->in_args);
+        format_args(out, sizeof(out), method->out, method->out_args);
+        (void)snprintf(line, sizeof(line), " %s(%s)%s%s%s", method->name, in, *out ? " -> (" : "", out,
+                       *out ? ")" : "");
+        expect(section, "PROTOCOL", line);
+    }
+    for (size_t i = 0; i < interface->properties_count; i++)
+        if (!tells_property(section, &interface->properties[i]))
+            fail_msg("doc/PROTOCOL does not tell of %s.%s as it is", interface->name,
+                     interface->properties[i].name);
+    for (size_t i = 0; i < interface->signals_count; i++) {
+        format_args(in, sizeof(in), interface->signals[i].signature, interface->signals[i].args);
+        (void)snprintf(line, sizeof(line), " %s(%s)", interface->signals[i].name, in);
+        expect(section, "PROTOCOL", line);
+    }
+}
+
+/* What busctl introspect shows stands in doc/PROTOCOL, each interface in a section of its own. */
+static void test_protocol(void **state)
+{
+    static char text[65536];
+    char title[100];
+
+    for (size_t i = 0; interfaces[i]; i++) {
+        char *section, *end;
+
+        if (strncmp(interfaces[i]->name, BUS_NAME, strlen(BUS_NAME)) != 0)
+            continue;
+        read_document("PROTOCOL", text, sizeof(text));
+        (void)snprintf(title, sizeof(title), "\n%s at ", interfaces[i]->name);
+        section = strstr(text, title);
+        if (!section)
+            fail_msg("doc/PROTOCOL has no section on %s", interfaces[i]->name);
+        end = strstr(section + 1, "\norg.");
+        if (end)
+            *end = '\0';
+        check_section(interfaces[i], section);
+    }
+}
+
 /* Every error has its cause and remedy in mastersecret-interfaces(5). */
 static void test_errors(void **state)
 {
@@ -231,7 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables),    cmocka_unit_test(test_deny_by_default),
         cmocka_unit_test(test_not_found), cmocka_unit_test(test_manuals),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_introspection),
+        cmocka_unit_test(test_protocol),  cmocka_unit_test(test_errors),    cmocka_unit_test(test_introspection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
