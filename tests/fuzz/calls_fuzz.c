@@ -308,21 +308,42 @@ static const char *object_of(const struct interface *interface, uint8_t choice)
     return BUS_PATH;
 }
 
-static const struct method *choose(uint8_t choice, const struct interface **ret_interface)
+/* What an input chooses from. New ones at the end, or the inputs in the tree call other methods than those
+ * that they were found with. */
+static const char *const methods[] = {
+    "Lookup", "Verify", "Update", "Enable", "Disable", "Delete", "AddField", "RelabelField", "SetMapping",
+    "ShowMapping", "ListMappings", "EnableMapping", "DisableMapping", "DeleteMapping", "Create", "List",
+    "ListOwn", "Reload", "Generate", "Seal", "Unseal", "Get", "GetAll", "Set", "Introspect", "Ping",
+    "GetMachineId", "GetManagedObjects", "Export", "Import", "Rotate", "PauseRotation", "ResumeRotation",
+    "SetRotationRate", "Census", "EnterShare", "CancelShares", "AddSlot", "ReplaceSlot", "RemoveSlot",
+    "TestSlot", "AddRecipient", "RemoveRecipient", "Backup", "BackupToDirectory", "VerifyBackup", "Restore",
+    "Check",
+};
+enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
+
+static const struct method *find(const char *name, const struct interface **ret_interface)
 {
-    size_t total = 0;
+    for (size_t i = 0; interfaces[i]; i++) {
+        *ret_interface = interfaces[i];
+        for (size_t j = 0; j < interfaces[i]->methods_count; j++)
+            if (strcmp(interfaces[i]->methods[j].name, name) == 0)
+                return &interfaces[i]->methods[j];
+    }
+    fail("no such method", NULL);
+}
+
+/* Every one is there to be chosen. */
+static void check_methods(void)
+{
+    const struct interface *interface;
+    size_t count = 0;
 
     for (size_t i = 0; interfaces[i]; i++)
-        total += interfaces[i]->methods_count;
-    choice = (uint8_t)(choice % total);
-    for (size_t i = 0; interfaces[i]; i++) {
-        if (choice < interfaces[i]->methods_count) {
-            *ret_interface = interfaces[i];
-            return &interfaces[i]->methods[choice];
-        }
-        choice = (uint8_t)(choice - interfaces[i]->methods_count);
-    }
-    abort();
+        count += interfaces[i]->methods_count;
+    for (size_t i = 0; i < METHODS; i++)
+        (void)find(methods[i], &interface);
+    if (count != METHODS)
+        fail("a method is missing in the list above", NULL);
 }
 
 /* method, flags, object, then the arguments */
@@ -331,7 +352,7 @@ static void act_call(bool direct)
     static const char *const others[] = { "", "s", "a{sh}", "ssa{sv}", "h", "sssh", "a{sv}", "vvvv",
                                           "sssss", "ah", "su", "a(sb)", "ssa{ss}a{sh}a{sh}" };
     const struct interface *interface;
-    const struct method *method = choose(cursor_get_u8(&run.maker.cursor), &interface);
+    const struct method *method = find(methods[cursor_get_u8(&run.maker.cursor) % METHODS], &interface);
     uint8_t flags = cursor_get_u8(&run.maker.cursor), object = cursor_get_u8(&run.maker.cursor);
     const char *in = flags < 0xf0 ? method->in : others[flags % 13];
     DBusMessage *message = dbus_message_new_method_call(
@@ -507,6 +528,7 @@ size_t fuzz_seed(uint8_t *ret_bytes, size_t room)
     static const uint8_t seed[] = { BEGIN_READY, 0x60 + PERSON_ALICE, 0, 0, 0, 1, 0, 1, 17, 8,
                                     0, 0x60 + PERSON_STRANGER, 0, 0, 0, 1, 4, 1, 17, 8, 0 };
 
+    check_methods();
     if (sizeof(seed) > room)
         abort();
     memcpy(ret_bytes, seed, sizeof(seed));
