@@ -389,6 +389,21 @@ static enum person person_of(const char *name)
     return name && *name == ':' ? (enum person)(atoi(name + 3) % PERSONS) : PERSONS;
 }
 
+static bool readable(int fd, int wait_ms)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+    return poll(&ready, 1, wait_ms) > 0;
+}
+
+/* libdbus reads a long message in pieces, and none of them but the last is a message. */
+static bool has_input(DBusConnection *connection)
+{
+    int fd;
+
+    return dbus_connection_get_unix_fd(connection, &fd) && readable(fd, 0);
+}
+
 static bool drain_bus(void)
 {
     DBusMessage *message;
@@ -396,6 +411,7 @@ static bool drain_bus(void)
 
     if (!self.bus)
         return false;
+    moved = has_input(self.bus);
     dbus_connection_read_write(self.bus, 0);
     while (self.bus && (message = dbus_connection_pop_message(self.bus))) {
         const char *destination = dbus_message_get_destination(message);
@@ -429,6 +445,7 @@ static bool drain_direct(enum person person)
 
     if (!connection)
         return false;
+    moved = has_input(connection);
     dbus_connection_read_write(connection, 0);
     while ((message = dbus_connection_pop_message(connection))) {
         moved = true;
@@ -439,13 +456,6 @@ static bool drain_direct(enum person person)
     if (!dbus_connection_get_is_connected(connection))
         drop_direct(person);
     return moved;
-}
-
-static bool readable(int fd, int wait_ms)
-{
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-    return poll(&ready, 1, wait_ms) > 0;
 }
 
 /* One turn of everything. True when something moved. */
