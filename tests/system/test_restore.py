@@ -147,8 +147,12 @@ def test_keys_that_do_not_open(world):
 
 
 def test_a_running_service(world):
-    """It goes on serving; slots and what came since stay."""
+    """It goes on serving; slots and what came since stay. A dry run leaves the keyring alone."""
     furnish(world)
+    keyring = f'ls {world.state}; sha256sum {world.state}/keyring'
+    before = world.run(keyring).stdout
+    assert ask(world, 'answer(generations(restore(True)))') == [[1, 'matches']]
+    assert world.run(keyring).stdout == before
     assert ask(world, '''
 added = add(door, 'passphrase', passphrase=given(b'open sesame now'))
 report = restore()

@@ -59,8 +59,8 @@ def test_master_secret_killed_and_failed_at_each_step(world):
             *((f'restore_{what}', {'linkat': 1, 'renameat2': 1, 'fsync': 3}) for what in ('over', 'sealed', 'lost')),
             ('replace_slot', {'renameat2': 2, 'fsync': 4})):
         for name, count in least.items():
-            for how in ('killed before', 'killed amidst'):
-                assert counts[thing][how].get(name, 0) >= count, (thing, how, name, counts[thing][how])
+            hit = [counts[thing][how].get(name, 0) for how in ('killed before', 'killed amidst')]
+            assert max(hit) >= count, (thing, name, hit)
 
 
 def test_nothing_for_tests_in_the_service(shared_world):
