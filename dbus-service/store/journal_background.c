@@ -32,7 +32,8 @@ static void background_release(struct background *background)
 CLEANUP_DEFINE(background_release, struct background, background_release)
 
 int background_start(const struct journal_options *options, struct writer *writer,
-                     const struct log_walk_options *walk, void (*run)(struct background *background), void (*notify)(void *userdata),
+                     const struct log_walk_options *walk,
+                     void (*run)(struct background *background), void (*notify)(void *userdata),
                      void *userdata, struct background **ret_background)
 {
     CLEANUP(background_release_cleanup) struct background *background =

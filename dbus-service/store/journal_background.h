@@ -43,7 +43,8 @@ struct background {
 /* Starts one of the functions below on its thread; `notify` comes from there when
  * a question waits and at the end. 0 or -errno. */
 int background_start(const struct journal_options *options, struct writer *writer,
-                     const struct log_walk_options *walk, void (*run)(struct background *background), void (*notify)(void *userdata),
+                     const struct log_walk_options *walk,
+                     void (*run)(struct background *background), void (*notify)(void *userdata),
                      void *userdata, struct background **ret_background) MUST_CHECK;
 /* After `ended`: joins and frees. NULL is legal. */
 void background_free(struct background *background);

@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reads a journal or an export as a whole, without a view: which record is the newest of its key is found
- * by reading it twice, first to note the newest version of each key, which must rise from record to record,
- * then to hand out the records that have it. The notes take a bounded room, so of a large log only a part of the keys is dealt with at a
- * time. */
+/* Reads a journal or an export as a whole, without a view: which record is the newest of its key is
+ * found by reading it twice, first to note the newest version of each key, which must rise from
+ * record to record, then to hand out the records that have it. The notes take a bounded room, so of
+ * a large log only a part of the keys is dealt with at a time. */
 #include "dbus-service/store/journal_scan.h"
 
 #include <errno.h>
@@ -227,7 +227,8 @@ static enum log_outcome read_part(struct check *check)
     check->notes = notes;
     r = read_all(check, note_change, &in_each);
     if (r == -EBADMSG && in_each)
-        return refuse(check, LOG_DAMAGED, "%s: a record goes back to an older version before byte %" PRIu64,
+        return refuse(check, LOG_DAMAGED,
+                      "%s: a record goes back to an older version before byte %" PRIu64,
                       file_name(check), check->scan.offset);
     if (r == 0)
         r = read_all(check, hand_out, &in_each);
