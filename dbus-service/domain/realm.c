@@ -279,14 +279,15 @@ CLEANUP_DEFINE(task, struct realm_task, task_free)
 static void task_end(struct realm_task *task, const struct failure *failure)
 {
     struct realm *realm = task->realm;
+    bool closing = realm->closing; /* else whoever is told may close it */
 
     realm->task = NULL;
     if (task->done)
         task->done(task->userdata, failure);
     task_free(task);
-    if (realm->closing)
+    if (closing)
         close_begin(realm);
-    else if (realm->view_damaged)
+    else if (realm->view_damaged && !realm->closing)
         uv_timer_start(&realm->timer, on_timer, realm->log ? 0 : REBUILD_RETRY_MS, 0);
 }
 
