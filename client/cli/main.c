@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <malloc.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 enum { TIMEOUT_DEFAULT_S = 60, TIMEOUT_MAX_S = 86400 };
 
@@ -17,6 +19,15 @@ static void wipe_and_free(void *memory)
     if (memory)
         explicit_bzero(memory, malloc_usable_size(memory));
     free(memory);
+}
+
+/* What is typed here is looked into by nobody else of the same user, and leaves no core file. */
+static void keep_memory_to_itself(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* A descriptor 0, 1 or 2 that is closed would be taken by the next file opened, a secret's too. */
@@ -68,6 +79,7 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, written, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof(written));
     open_standard_files();
+    keep_memory_to_itself();
     json_set_alloc_funcs(malloc, wipe_and_free);
     status = parse(argc, argv, &cli.command, &cli.arguments);
     if (status != STATUS_DONE || !cli.command)

@@ -355,6 +355,8 @@ class Terminal:
 def test_asking_without_echo(shared_world, app):
     terminal = Terminal(shared_world, ['map', 'set', app, '--external', 'A'], 'alice')
     terminal.expect("password of")
+    of_it = shared_world.run(['sh', '-c', 'cd /proc/$(pgrep -x mastersecret) && stat -c %U mem && cat limits'])
+    assert of_it.stdout.startswith('root\n') and re.search('^Max core file size +0 +0 ', of_it.stdout, re.M)
     terminal.type('typed-canary\n')
     assert terminal.finish() == 0
     assert b'canary' not in terminal.output
