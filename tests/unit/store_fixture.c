@@ -67,10 +67,11 @@ void store_setup(struct store *store)
 void store_teardown(struct store *store)
 {
     static const char *const names[] = { "journal", "journal.new", "view", "view.open" };
+    uv_timer_t *tick = &store->tick;
 
     if (store->log)
         store_close(store);
-    uv_close((uv_handle_t *)&store->tick, NULL);
+    uv_close((uv_handle_t *)tick, NULL);
     uv_run(&store->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&store->loop), 0);
     for (size_t i = 0; i < 4; i++)
