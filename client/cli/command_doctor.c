@@ -94,6 +94,18 @@ static void look_at_rotation(struct doctor *doctor)
                    reason);
 }
 
+/* Records that do not open are found by a rotation and by the service's examination. */
+static bool is_known(const struct doctor *doctor, const char *text)
+{
+    size_t index;
+    json_t *finding;
+
+    json_array_foreach(doctor->findings, index, finding)
+        if (strcmp(json_string_value(json_object_get(finding, "text")), text) == 0)
+            return true;
+    return false;
+}
+
 /* Its own half: slots, age of the backup, locked memory, census, and with `deep` every record. */
 static enum mastersecret_error ask_service(struct doctor *doctor, bool deep)
 {
@@ -117,7 +129,7 @@ static enum mastersecret_error ask_service(struct doctor *doctor, bool deep)
         const char *text = json_string_value(json_array_get(row, 1));
         const char *remedy = json_string_value(json_array_get(row, 2));
 
-        if (severity && text && remedy)
+        if (severity && text && remedy && !is_known(doctor, text))
             doctor_add(doctor, severity, remedy, "%s", text);
     }
     return error;

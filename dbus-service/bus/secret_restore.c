@@ -73,7 +73,7 @@ static void put_report(struct writer *writer, const struct restore *restore)
     put_generations(writer, restore);
     writer_uint64_entry(writer, "records", restore->records);
     writer_uint64_entry(writer, "sampled", restore->sampled);
-    writer_uint64_entry(writer, "unreadable", restore->unreadable);
+    writer_uint64_entry(writer, "unreadable", restore->unreadable.count);
     writer_boolean_entry(writer, "rolled-back", restore->rolled_back);
     if (*restore->aside)
         writer_string_entry(writer, "kept-aside", restore->aside);
@@ -101,7 +101,7 @@ static void tell(struct call *call, const struct restore *restore)
             hex_format(restore->generations[i].fingerprint, FINGERPRINT_SIZE, 4, fingerprint);
     call_detail(call, "%s: up to generation %u (%s), %llu records, %llu of %llu sampled do not open%s%s",
                 words[restore->action], restore->facts->generation, fingerprint,
-                (unsigned long long)restore->records, (unsigned long long)restore->unreadable,
+                (unsigned long long)restore->records, (unsigned long long)restore->unreadable.count,
                 (unsigned long long)restore->sampled, *restore->aside ? "; kept aside: " : "",
                 restore->aside);
 }
@@ -117,7 +117,7 @@ static void on_restore(void *userdata, const struct failure *failure)
     if (!call_succeeded(call, failure))
         return;
     tell(call, restore);
-    if (restore->action == RESTORE_VERIFY && (!all_match(restore) || restore->unreadable > 0)) {
+    if (restore->action == RESTORE_VERIFY && (!all_match(restore) || restore->unreadable.count > 0)) {
         call_fail(call, failure_set(&call->failure, ERROR_RECORDS_UNREADABLE,
                                     "the backup opens, but %s; see what a dry run of a restore says",
                                     all_match(restore) ? "records here would not"
@@ -167,6 +167,7 @@ int handle_check(struct call *call)
     call->extra = check;
     call->extra_free = free_check;
     check->deep = call_boolean(call, 0);
+    check->applications = call->service->applications;
     check->max_age_usec = (uint64_t)call->service->config->backup_max_age * 1000000;
     r = check_begin(call->service->realm, check, on_checked, call, &call->failure);
     call->acting = r == 0;

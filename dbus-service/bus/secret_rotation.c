@@ -144,7 +144,7 @@ void get_rotation(const struct property_source *source, struct writer *writer)
 
 void get_unreadable(const struct property_source *source, struct writer *writer)
 {
-    char line[ROTATION_LINE_MAX];
+    char line[UNREADABLE_LINE_MAX];
 
     writer_open(writer, DBUS_TYPE_ARRAY, "s");
     for (size_t i = 0; rotation_unreadable(source->service->rotation, i, line); i++)

@@ -16,6 +16,9 @@
 #define REMEDY_VIEW "run: systemctl restart mastersecretd"
 #define REMEDY_STATE "see mastersecret-secret(7): The records are damaged"
 
+/* So many of the records that do not open are a finding each. */
+enum { NAMED_MAX = 20 };
+
 void check_free(struct check *check)
 {
     if (!check)
@@ -134,11 +137,6 @@ static int check_records(struct check *check, struct keyring *keyring, struct fa
         (void)failure_from_errno(&failure, r, "the journal");
     if (r != 0)
         remedy(add(check, "error", "%.200s", failure.text), REMEDY_STATE);
-    if (check->found->unreadable > 0)
-        remedy(add(check, "error", "%llu of %llu records that were opened do not open",
-                   (unsigned long long)check->found->unreadable,
-                   (unsigned long long)check->found->sampled),
-               "with a backup that has their generations, run: mastersecret secret restore FILE");
     if (r != 0 || report.head.revision != check->revision)
         check->revision = 0; /* it was written meanwhile: the counters are of another moment */
     return 0;
@@ -165,6 +163,31 @@ static uint64_t found_records(const struct restore *found, uint32_t generation, 
     return 0;
 }
 
+/* All that were found, and the first of them by name. */
+static void name_unreadable(struct check *check)
+{
+    static const char *const remedies[] = {
+        [RECORD_NO_GENERATION] =
+            "with a backup that has its generation, run: mastersecret secret restore FILE",
+        [RECORD_FORGED] = "set it anew or delete it (mastersecret map set, map delete)",
+        [RECORD_NEWER] = "install the version that wrote it",
+    };
+    const struct unreadable_list *list = &check->found->unreadable;
+    char line[UNREADABLE_LINE_MAX];
+    char more[64] = "";
+
+    if (list->count > NAMED_MAX)
+        (void)snprintf(more, sizeof(more), "; %d of them follow, and there are %llu more", NAMED_MAX,
+                       (unsigned long long)list->count - NAMED_MAX);
+    if (list->count > 0)
+        remedy(add(check, "error", "%llu of %llu records that were opened do not open%s",
+                   (unsigned long long)list->count, (unsigned long long)check->found->sampled,
+                   more),
+               "%s", remedies[list->first[0].reason]);
+    for (size_t i = 0; i < NAMED_MAX && unreadable_line(list, i, check->applications, line); i++)
+        remedy(add(check, "error", "%s", line), "%s", remedies[list->first[i].reason]);
+}
+
 static void compare_counters(struct check *check, struct log *log, const struct keyring *keyring)
 {
     struct generation_info info;
@@ -177,8 +200,8 @@ static void compare_counters(struct check *check, struct log *log, const struct 
 
             if (counted != found)
                 remedy(add(check, "error",
-                           "generation %u, class %u: the view counts %llu records, the journal has %llu",
-                           info.number, class, (unsigned long long)counted,
+                           "generation %u, class %s: the view counts %llu records, the journal has %llu",
+                           info.number, realm_class_name((uint8_t) class), (unsigned long long)counted,
                            (unsigned long long)found),
                        REMEDY_VIEW);
         }
@@ -197,6 +220,8 @@ static void on_checked(void *userdata, const struct failure *failure)
         if (head.revision == check->revision && head.revision > 0)
             compare_counters(check, realm->log, realm->keyring);
     }
+    if (failure->code == ERROR_NONE)
+        name_unreadable(check);
     if (failure->code == ERROR_NONE && realm->keyring &&
         strcmp(keyring_memory_kind(realm->keyring), "memory that could not be locked") == 0)
         remedy(add(check, "warning", "keys could be swapped to disk: memory cannot be locked"),

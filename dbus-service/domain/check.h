@@ -5,19 +5,20 @@
 #ifndef DOMAIN_CHECK_H
 #define DOMAIN_CHECK_H
 
-#include "dbus-service/domain/realm.h"
+#include "dbus-service/domain/unreadable.h"
 
 #define CHECK_FINDINGS_MAX 128
 
 struct finding {
     const char *severity; /* "error", "warning", "note" */
-    char text[240];
+    char text[UNREADABLE_LINE_MAX];
     char remedy[240]; /* the command, where there is one: "run: COMMAND" */
 };
 
 /* Made with calloc(); the caller's, and left alone until `done`. */
 struct check {
     struct realm *realm;   /* set by check_begin() */
+    const struct application_set *applications; /* borrowed: their names */
     bool deep;             /* every record is opened, not a sample */
     uint64_t max_age_usec; /* of a backup; 0: none is too old */
     uint64_t revision;     /* of the newest change when it began */

@@ -77,13 +77,13 @@ static int import_judge(void *userdata)
     const struct import *import = userdata;
     const struct restore *found = import->examination.into;
 
-    if (found->unreadable == 0)
+    if (found->unreadable.count == 0)
         return 0;
     return failure_set(
         import->failure, ERROR_RECORDS_UNREADABLE,
         "%llu of the file's %llu records do not open with the keys here: restore a backup that "
         "was made with the export, or later",
-        (unsigned long long)found->unreadable, (unsigned long long)found->records);
+        (unsigned long long)found->unreadable.count, (unsigned long long)found->records);
 }
 
 /* The anchor is the empty journal's, which was open a moment ago: nothing is rolled back. */

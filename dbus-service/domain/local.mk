@@ -51,4 +51,6 @@ dbus_service_libservice_la_SOURCES += \
     %D%/share_entry.c \
     %D%/share_entry.h \
     %D%/slot.c \
-    %D%/slot.h
+    %D%/slot.h \
+    %D%/unreadable.c \
+    %D%/unreadable.h

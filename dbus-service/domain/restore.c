@@ -179,7 +179,7 @@ int restore_examine_record(void *userdata, const struct log_walk_record *record)
     examination->into->sampled++;
     if (r != RECORD_OPENED && r != RECORD_IS_TOMBSTONE) {
         entry->unreadable++;
-        examination->into->unreadable++;
+        unreadable_add(&examination->into->unreadable, record->key, r);
     }
     return 0;
 }
@@ -234,7 +234,7 @@ int restore_examine(struct restore *into, struct realm *realm, int fd,
 
 static void forget_counts(struct restore *restore)
 {
-    restore->records = restore->sampled = restore->unreadable = 0;
+    restore->records = restore->sampled = restore->unreadable.count = 0;
     for (size_t i = 0; i < restore->count; i++) {
         struct restore_generation *entry = &restore->generations[i];
 
@@ -249,7 +249,7 @@ static int examine_sample(struct restore *restore, int fd, struct keyring *keyri
 {
     int r = restore_examine(restore, restore->realm, fd, keyring, false, ret_report, failure);
 
-    if (r != 0 || restore->unreadable == 0)
+    if (r != 0 || restore->unreadable.count == 0)
         return r;
     forget_counts(restore);
     return restore_examine(restore, restore->realm, fd, keyring, true, ret_report, failure);
@@ -278,15 +278,15 @@ static int check_loss(const struct restore *restore, struct failure *failure)
 {
     char accepted[64] = "";
 
-    if (restore->action != RESTORE_DO || restore->unreadable == 0 ||
-        restore->unreadable == restore->accept_loss)
+    if (restore->action != RESTORE_DO || restore->unreadable.count == 0 ||
+        restore->unreadable.count == restore->accept_loss)
         return 0;
     if (restore->accept_loss > 0)
         snprintf(accepted, sizeof(accepted), ", and a loss of %llu was accepted",
                  (unsigned long long)restore->accept_loss);
     return failure_set(failure, ERROR_RECORDS_UNREADABLE,
                        "%llu of %llu records would be unreadable afterwards%s; nothing was changed",
-                       (unsigned long long)restore->unreadable,
+                       (unsigned long long)restore->unreadable.count,
                        (unsigned long long)restore->records, accepted);
 }
 

@@ -5,7 +5,7 @@
 #ifndef DOMAIN_RESTORE_H
 #define DOMAIN_RESTORE_H
 
-#include "dbus-service/domain/realm.h"
+#include "dbus-service/domain/unreadable.h"
 #include "dbus-service/keys/backup.h"
 #include "dbus-service/store/journal.h"
 
@@ -50,7 +50,8 @@ struct restore {
     struct backup_manifest manifest;
     size_t count;
     struct restore_generation *generations; /* numbers ascend */
-    uint64_t records, sampled, unreadable;
+    uint64_t records, sampled;
+    struct unreadable_list unreadable;
     bool rolled_back;
     realm_done done;
     void *userdata;

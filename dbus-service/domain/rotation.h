@@ -6,7 +6,7 @@
 #ifndef DOMAIN_ROTATION_H
 #define DOMAIN_ROTATION_H
 
-#include "dbus-service/domain/application.h"
+#include "dbus-service/domain/unreadable.h"
 
 struct rotation;
 
@@ -106,9 +106,7 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
 uint32_t rotation_next_generation(const struct rotation *rotation);
 
 /* Records that do not open, of the last proof: the first ones by name. NULL behind the last. */
-#define ROTATION_UNREADABLE_MAX 100
-#define ROTATION_LINE_MAX 800
 const char *rotation_unreadable(const struct rotation *rotation, size_t index,
-                                char line[ROTATION_LINE_MAX]);
+                                char line[UNREADABLE_LINE_MAX]);
 
 #endif

@@ -49,16 +49,6 @@ struct rotation_pass {
 
 /* ---- On the thread ---- */
 
-static void note_unreadable(struct rotation_pass *pass, const struct record_key *key, int reason)
-{
-    struct unreadable_list *list = &pass->result.unreadable;
-
-    if (list->count < ROTATION_UNREADABLE_MAX)
-        list->first[list->count] =
-            (struct unreadable){.key = *key, .reason = (enum record_outcome)reason};
-    list->count++;
-}
-
 static void batch_empty(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
@@ -195,7 +185,7 @@ static int prove(void *userdata, const struct log_walk_record *record)
     if (r == RECORD_OPENED || r == RECORD_IS_TOMBSTONE)
         pass->result.older += header.generation != pass->active;
     else
-        note_unreadable(pass, record->key, r);
+        unreadable_add(&pass->result.unreadable, record->key, r);
     atomic_fetch_add(&pass->records, 1);
     keep_pace(pass, record->size);
     return 0;

@@ -9,22 +9,10 @@
 
 #include "dbus-service/domain/realm_internal.h"
 #include "dbus-service/domain/rotation.h"
-#include "dbus-service/keys/record.h"
 
 #include <stdatomic.h>
 
 struct rotation_pass;
-
-/* A record that does not open. */
-struct unreadable {
-    struct record_key key;
-    enum record_outcome reason;
-};
-
-struct unreadable_list {
-    uint64_t count;
-    struct unreadable first[ROTATION_UNREADABLE_MAX];
-};
 
 enum pass_kind {
     PASS_REWRITE, /* seals the records of older generations anew that open */

@@ -114,44 +114,10 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
         memcpy(ret_status->error, rotation->error.text, sizeof(ret_status->error));
 }
 
-static const char *application_name(const struct application_set *set, const struct record_key *key,
-                                    char hex[HEX_TEXT_SIZE(RECORD_SCOPE_SIZE)])
-{
-    const uint8_t *id = key->class == RECORD_APPLICATION ? key->name : key->scope;
-
-    for (size_t i = 0; i < application_set_count(set); i++)
-        if (memcmp(application_set_at(set, i)->id, id, APPLICATION_ID_SIZE) == 0)
-            return application_set_at(set, i)->name;
-    hex_format(id, RECORD_SCOPE_SIZE, 0, hex);
-    return hex;
-}
-
 const char *rotation_unreadable(const struct rotation *rotation, size_t index,
-                                char line[ROTATION_LINE_MAX])
+                                char line[UNREADABLE_LINE_MAX])
 {
-    static const char *const reasons[] = {
-        [RECORD_NO_GENERATION] = "its generation is not in the keyring",
-        [RECORD_FORGED] = "does not authenticate",
-        [RECORD_NEWER] = "is of a newer version",
-    };
-    const struct unreadable_list *list = &rotation->unreadable;
-    char hex[HEX_TEXT_SIZE(RECORD_SCOPE_SIZE)];
-    const struct record_key *key;
-    const char *application;
-
-    if (index >= list->count || index >= ROTATION_UNREADABLE_MAX)
-        return NULL;
-    key = &list->first[index].key;
-    application = application_name(rotation->options.applications, key, hex);
-    if (key->class == RECORD_MAPPING && key->name_length > 0)
-        (void)snprintf(line, ROTATION_LINE_MAX, "mapping of %s:%.*s in application '%s': %s",
-                       key->name[0] == 'g' ? "group" : "user", key->name_length - 1,
-                       (const char *)key->name + 1, application, reasons[list->first[index].reason]);
-    else
-        (void)snprintf(line, ROTATION_LINE_MAX, "%s of application '%s': %s",
-                       realm_class_name(key->class), application,
-                       reasons[list->first[index].reason]);
-    return line;
+    return unreadable_line(&rotation->unreadable, index, rotation->options.applications, line);
 }
 
 /* ---- What others are told ---- */

@@ -136,7 +136,7 @@ void rotation_step_compact(struct rotation *rotation)
 static void on_given_up(void *userdata, const struct failure *failure)
 {
     struct rotation *rotation = userdata;
-    char line[ROTATION_LINE_MAX];
+    char line[UNREADABLE_LINE_MAX];
     struct failure result;
     const char *first = rotation_unreadable(rotation, 0, line);
 

@@ -426,7 +426,7 @@ static void test_a_change_meets_the_rotation(void **state)
 
 static void test_kviklet_575_an_unreadable_record_is_left(void **state)
 {
-    char line[ROTATION_LINE_MAX];
+    char line[UNREADABLE_LINE_MAX];
     struct rotation_status status;
     struct result result = {0};
     struct failure failure;
