@@ -12,25 +12,20 @@
 
 /* ---- Rotate ---- */
 
-struct rotate {
-    struct rotation_request request;
-    bool dry_run; /* only look whether it could begin */
-};
-
 static int take_rate(struct call *call, DBusMessageIter *value, void *into)
 {
-    struct rotate *rotate = into;
+    struct rotation_request *request = into;
 
-    dbus_message_iter_get_basic(value, &rotate->request.rate);
-    rotate->request.has_rate = true;
+    dbus_message_iter_get_basic(value, &request->rate);
+    request->has_rate = true;
     return 0;
 }
 
 static const struct option_rule options[] = {
-    { "hint", "s", .offset = offsetof(struct rotate, request.hint) },
-    { "location", "s", .offset = offsetof(struct rotate, request.location) },
-    { "again", "b", .offset = offsetof(struct rotate, request.again) },
-    { "dry-run", "b", .offset = offsetof(struct rotate, dry_run) },
+    { "hint", "s", .offset = offsetof(struct rotation_request, hint) },
+    { "location", "s", .offset = offsetof(struct rotation_request, location) },
+    { "again", "b", .offset = offsetof(struct rotation_request, again) },
+    { "dry-run", "b", .offset = offsetof(struct rotation_request, dry_run) },
     { "rate", "u", take_rate },
     { NULL },
 };
@@ -74,25 +69,28 @@ static void on_begun(void *userdata, const struct failure *failure)
         reply_generation(call, rotation_next_generation(call->service->rotation) - 1);
 }
 
+/* None was made. */
+static void on_tried(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+
+    if (call_succeeded(call, failure))
+        reply_generation(call, rotation_next_generation(call->service->rotation));
+}
+
 int handle_rotate(struct call *call)
 {
-    struct rotation *rotation = call->service->rotation;
-    struct rotate rotate = { .request = { .hint = "", .location = "", .backup_fd = -1 } };
-    int r = options_take(call, 0, options, "a rotation", &rotate);
+    struct rotation_request request = { .hint = "", .location = "", .backup_fd = -1 };
+    int r = options_take(call, 0, options, "a rotation", &request);
 
     if (r == 0)
-        r = take_descriptors(call, &rotate.request);
-    if (r == 0 && rotate.dry_run)
-        r = rotation_check(rotation, &rotate.request, &call->failure);
+        r = take_descriptors(call, &request);
     if (r != 0)
         return r;
-    if (rotate.dry_run) {
-        reply_generation(call, rotation_next_generation(rotation));
-        return 0;
-    }
-    rotate.request.passphrase = descriptors_steal(call, "passphrase");
+    request.passphrase = descriptors_steal(call, "passphrase");
     call->acting = true;
-    return rotation_begin(rotation, &rotate.request, on_begun, call, &call->failure);
+    return rotation_begin(call->service->rotation, &request,
+                          request.dry_run ? on_tried : on_begun, call, &call->failure);
 }
 
 /* ---- While it runs ---- */

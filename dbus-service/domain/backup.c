@@ -170,6 +170,13 @@ static int write_in_directory(const struct realm *realm, struct backup_create *c
     return 0;
 }
 
+int backup_try_directory(const struct backup_create *create, struct failure *failure)
+{
+    if (!create->directory || access(create->directory, W_OK | X_OK) == 0)
+        return 0;
+    return failed_in(failure, create->directory, -errno);
+}
+
 int backup_write_file(const struct realm *realm, struct backup_create *create,
                       const struct keyring *keyring, struct failure *failure)
 {

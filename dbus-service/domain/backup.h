@@ -29,6 +29,8 @@ int backup_prepare(struct realm *realm, struct backup_create *create,
  * no backup is left. */
 int backup_write_file(const struct realm *realm, struct backup_create *create,
                       const struct keyring *keyring, struct failure *failure) MUST_CHECK;
+/* SLOW, on a worker. Could a file be made in the directory, if there is one? 0, an error code. */
+int backup_try_directory(const struct backup_create *create, struct failure *failure) MUST_CHECK;
 /* SLOW, on a worker. The changed keyring that notes the backup could not be stored: puts the one from
  * before in its place again, and then takes the backup back. While that fails too it stays: what
  * lies there may be the changed keyring, whose newest generation no other backup holds. */

@@ -124,8 +124,8 @@ void rotation_realm_changed(struct rotation *rotation)
 
 /* ---- What is asked for ---- */
 
-int rotation_check(const struct rotation *rotation, const struct rotation_request *request,
-                   struct failure *failure)
+static int check_begin(const struct rotation *rotation, const struct rotation_request *request,
+                       struct failure *failure)
 {
     struct realm *realm = rotation->options.realm;
     struct rotation_facts facts;
@@ -192,14 +192,15 @@ int rotation_begin(struct rotation *rotation, struct rotation_request *request, 
                    void *userdata, struct failure *failure)
 {
     CLEANUP_FREE struct wish *wish = NULL;
-    int r = rotation_check(rotation, request, failure);
+    int r = check_begin(rotation, request, failure);
 
-    if (r == 0)
+    if (r == 0 && !request->dry_run)
         r = wish_new(rotation, done, userdata, &wish);
     if (r == 0)
-        r = rotation_backup(rotation->options.realm, request, on_wish, wish, failure);
+        r = rotation_backup(rotation->options.realm, request, wish ? on_wish : done,
+                            wish ? wish : userdata, failure);
     secret_free(STEAL(request->passphrase));
-    if (r != 0)
+    if (r != 0 || request->dry_run)
         return r;
     (void)STEAL(wish);
     rotation->next_rate = request->has_rate ? request->rate : rotation->options.settings.rate;

@@ -68,14 +68,12 @@ struct rotation_request {
     const char *hint;          /* borrowed */
     const char *location;      /* borrowed; for display */
     bool again;                /* while one is under way: the next begins when that one has ended */
+    bool dry_run;              /* only look whether it could begin, and the backup be made */
     bool has_rate;             /* instead of the settings' */
     uint32_t rate;
 };
-/* Could it begin now? 0 or the error. */
-int rotation_check(const struct rotation *rotation, const struct rotation_request *request,
-                   struct failure *failure) MUST_CHECK;
-/* `done` when the backup is proven and the new generation stored; then it goes on by itself. 0 when begun,
- * else the error. */
+/* `done` when the backup is proven and the new generation stored; then it goes on by itself. A dry run
+ * changes nothing. 0 when begun, else the error. */
 int rotation_begin(struct rotation *rotation, struct rotation_request *request, realm_done done,
                    void *userdata, struct failure *failure) MUST_CHECK;
 /* Both last beyond a restart. Resuming also tries again after a failure. */

@@ -214,6 +214,7 @@ int rotation_edit(struct realm *realm, const struct rotation_edit *edit, realm_d
 struct backup {
     struct realm *realm;
     struct backup_create *create;
+    bool dry_run;
     int fd; /* ours; or -1 with a directory */
     realm_done done;
     void *userdata;
@@ -254,6 +255,8 @@ static int make_generation(struct backup *backup, const struct keyring *before,
 
     if (r != KEYRING_DONE)
         return keyring_failed(backup, r, failure);
+    if (backup->dry_run)
+        return backup_try_directory(backup->create, failure);
     r = backup_write_file(backup->realm, backup->create, *keyring, failure);
     if (r != 0)
         return r;
@@ -277,7 +280,7 @@ static int run_backup(void *userdata, struct keyring *keyring, struct keyring **
         return failure_set(failure, ERROR_ROTATION_RUNNING,
                            "generation %u waits to be rotated to", facts.newer);
     r = make_generation(backup, keyring, &changed, failure);
-    if (r == 0)
+    if (r == 0 && !backup->dry_run)
         *ret_keyring = STEAL(changed);
     return r;
 }
@@ -329,6 +332,7 @@ int rotation_backup(struct realm *realm, struct rotation_request *request, realm
     if (!backup)
         return -ENOMEM;
     backup->fd = -1;
+    backup->dry_run = request->dry_run;
     backup->realm = realm;
     backup->done = done;
     backup->userdata = userdata;

@@ -37,7 +37,8 @@ struct rotation_edit {
 /* As realm_job(). */
 int rotation_edit(struct realm *realm, const struct rotation_edit *edit, realm_done done,
                   void *userdata, struct failure *failure) MUST_CHECK;
-/* A new generation, not active yet, with a proven backup that holds it. Takes the passphrase. */
+/* A new generation, not active yet, with a proven backup that holds it; or a dry run of that. Takes the
+ * passphrase. */
 int rotation_backup(struct realm *realm, struct rotation_request *request, realm_done done,
                     void *userdata, struct failure *failure) MUST_CHECK;
 

@@ -103,7 +103,9 @@ answer([add('another', {public!r}), add('the vault', 'ms1-public-x'), add('', {p
     world.restart_service()
     world.audited('MS0107', 'backup-max-age')
     assert 'backup-max-age' in manager(world, 'BackupDue')
-    assert ask(world, 'answer(Door().attempt(ROOT, "Secret", "BackupToDirectory", "s", ""))') == 'BackupFailed'
+    for call in ('"BackupToDirectory", "s", ""', *(
+            f'"Rotate", "a{{sv}}a{{sh}}", variants({options}), fds()' for options in ('', "**{'dry-run': True}"))):
+        assert ask(world, f'answer(Door().attempt(ROOT, "Secret", {call}))') == 'BackupFailed', call
     configure(world, '[secret]\nbackup-directory = /srv/backup\nbackup-max-age =\n')
     busctl(world, 'RemoveRecipient', 's', 'the vault')
     assert ask(world, 'answer(Door().attempt(ROOT, "Secret", "BackupToDirectory", "s", ""))') == 'NoRecipients'

@@ -242,7 +242,8 @@ def test_verify_and_restore(world):
 
 def test_rotation(world):
     cli(world, 'app', 'create', 'erp')
-    fail(world, 'secret', 'rotate', status=6, text='recipient add')
+    for arguments in ((), ('--dry-run',)):
+        fail(world, 'secret', 'rotate', *arguments, status=6, text='recipient add')
     dry = cli(world, 'secret', 'rotate', '--dry-run', '--backup', '/root/dry', '--passphrase-file', PASSPHRASE)
     assert 'generation 2' in dry.stdout and not os.path.exists(world.path('/root/dry'))
     cli(world, 'app', 'create', 'crm')
