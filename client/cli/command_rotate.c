@@ -74,19 +74,6 @@ static int report(struct cli *cli, const json_t *rotation)
     return status;
 }
 
-static void show(struct progress *progress, const json_t *rotation)
-{
-    const struct progress_point point = {
-        .what = text(rotation, "state"),
-        .done = (uint64_t)number(rotation, "done"),
-        .total = (uint64_t)number(rotation, "total"),
-        .rate = (uint64_t)number(rotation, "rate"),
-        .left_usec = (uint64_t)number(rotation, "left"),
-    };
-
-    progress_show(progress, &point);
-}
-
 /* A service that starts again goes on by itself; so a while without it is no failure. */
 static bool is_away(enum mastersecret_error error)
 {
@@ -103,10 +90,12 @@ static enum mastersecret_error poll_rotation(struct cli *cli, struct progress *p
     for (;;) {
         CLEANUP_JSON json_t *rotation = NULL;
         enum mastersecret_error error = read_rotation(cli, &rotation);
+        struct progress_point point;
 
         if (error == MASTERSECRET_OK) {
             heard = time(NULL);
-            show(progress, rotation);
+            progress_of_rotation(rotation, &point);
+            progress_show(progress, &point);
             if (has_ended(rotation) && !json_is_true(json_object_get(rotation, "queued"))) {
                 *ret_rotation = STEAL(rotation);
                 return MASTERSECRET_OK;

@@ -79,7 +79,7 @@ void progress_begin(struct progress *progress)
 /* What the service does not say is reckoned from what was seen. */
 static void estimate(const struct progress *progress, struct progress_point *point)
 {
-    uint64_t passed = now_usec() - progress->started_usec;
+    uint64_t passed = now_usec() - progress->first_usec;
     uint64_t done = point->done > progress->first ? point->done - progress->first : 0;
 
     if (point->rate == 0 && passed > 0)
@@ -94,9 +94,11 @@ void progress_show(struct progress *progress, const struct progress_point *point
     struct progress_point reckoned = *point;
     char text[200];
 
-    if (!progress->begun)
+    if (strncmp(progress->what, point->what, sizeof(progress->what) - 1) != 0) {
+        snprintf(progress->what, sizeof(progress->what), "%s", point->what);
+        progress->first_usec = now_usec();
         progress->first = point->done;
-    progress->begun = true;
+    }
     if (!progress->terminal || now_usec() - progress->started_usec < SILENT_USEC)
         return;
     estimate(progress, &reckoned);
@@ -110,6 +112,44 @@ void progress_end(struct progress *progress)
     if (progress->shown)
         fputs("\r\033[K", stderr);
     progress->shown = false;
+}
+
+/* ---- Of a rotation ---- */
+
+static const struct {
+    const char *state;
+    const char *what;
+    bool counts; /* done and total are of this phase */
+} phases[] = {
+    { "backup", "backing up", false },  { "switch", "switching", false },
+    { "walk", "re-encrypting", true },  { "proof", "proving", true },
+    { "retire", "retiring", false },    { "compact", "compacting", false },
+    { "paused", "paused", true },       { "waiting", "waiting", true },
+};
+
+static uint64_t count_of(const json_t *rotation, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(rotation, key));
+}
+
+void progress_of_rotation(const json_t *rotation, struct progress_point *ret_point)
+{
+    const char *state = json_string_value(json_object_get(rotation, "state"));
+    bool counts = false;
+
+    *ret_point = (struct progress_point){ .what = state ? state : "" };
+    for (size_t i = 0; state && i < sizeof(phases) / sizeof(phases[0]); i++) {
+        if (strcmp(phases[i].state, state) != 0)
+            continue;
+        ret_point->what = phases[i].what;
+        counts = phases[i].counts;
+    }
+    if (!counts)
+        return;
+    ret_point->done = count_of(rotation, "done");
+    ret_point->total = count_of(rotation, "total");
+    ret_point->rate = count_of(rotation, "rate");
+    ret_point->left_usec = count_of(rotation, "left");
 }
 
 /* ---- Beside a call ---- */

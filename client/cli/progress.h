@@ -7,6 +7,7 @@
 
 #include "client/cli/command.h"
 
+#include <jansson.h>
 #include <pthread.h>
 
 struct progress_point {
@@ -22,14 +23,20 @@ struct progress {
     bool terminal;
     bool shown;
     uint64_t started_usec; /* CLOCK_MONOTONIC */
-    uint64_t first;        /* done, at the beginning */
-    bool begun;
+    /* When this was seen first, and what was done by then. */
+    char what[32];
+    uint64_t first_usec;
+    uint64_t first;
 };
 
 void progress_begin(struct progress *progress);
 void progress_show(struct progress *progress, const struct progress_point *point);
 /* Removes the line. */
 void progress_end(struct progress *progress);
+
+/* Of the property Rotation: its phase, and how far that is, if it has a count. `what` is borrowed from it
+ * at most. */
+void progress_of_rotation(const json_t *rotation, struct progress_point *ret_point);
 
 /* "[#####-----]  50 %  1200/s  2 min 5 s left" of a point, at that rate. */
 void progress_format(const struct progress_point *point, char *ret_text, size_t size);

@@ -86,8 +86,8 @@ struct rotation_status {
     enum rotation_phase phase;
     uint32_t from;
     uint32_t to;
-    uint64_t done;  /* records of the active generation, */
-    uint64_t total; /* and of all, tombstones too */
+    uint64_t done;  /* records of the active generation; in the proof those that were opened */
+    uint64_t total; /* all, tombstones too */
     uint64_t rate;  /* records per second, lately */
     uint32_t limit; /* 0 = not throttled */
     uint64_t left_usec;

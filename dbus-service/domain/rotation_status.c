@@ -107,6 +107,10 @@ void rotation_status(const struct rotation *rotation, struct rotation_status *re
         .queued = facts.newer != 0,
     };
     count_records(rotation, &ret_status->done, &ret_status->total);
+    if (rotation->phase == ROTATION_PROOF)
+        ret_status->done = rotation->pass ? pass_records(rotation->pass) : 0;
+    if (ret_status->done > ret_status->total) /* a proof beside changes that took some away */
+        ret_status->total = ret_status->done;
     if (rotation->speed > 0)
         ret_status->left_usec =
             (ret_status->total - ret_status->done) * UINT64_C(1000000) / rotation->speed;

@@ -266,6 +266,36 @@ static void test_progress(void **state)
     assert_string_equal(text, "walk  [########################] 100 %");
 }
 
+/* Which phase, and how far that one is: all that is sealed anew has yet to be proven. */
+static void test_progress_of_a_rotation(void **state)
+{
+    static const struct {
+        const char *state;
+        unsigned done;
+        const char *text;
+    } rows[] = {
+        { "backup", 8, "backing up  " },
+        { "walk", 6, "re-encrypting  [##################------]  75 %  2/s  5 s left" },
+        { "proof", 2, "proving  [######------------------]  25 %  2/s  5 s left" },
+        { "compact", 8, "compacting  " },
+        { "paused", 6, "paused  [##################------]  75 %  2/s  5 s left" },
+        { "of a newer version", 6, "of a newer version  " },
+    };
+    struct progress_point point;
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *rotation = json_pack("{s:s, s:i, s:i, s:i, s:i}", "state", rows[i].state, "done",
+                                     (int)rows[i].done, "total", 8, "rate", 2, "left", 5000000);
+
+        progress_of_rotation(rotation, &point);
+        progress_format(&point, text, sizeof(text));
+        assert_string_equal(text, rows[i].text);
+        json_decref(rotation);
+    }
+}
+
 /* The module at row and column of what was written, the quiet zone included. */
 static bool module_at(char *const *lines, int row, int column)
 {
@@ -312,6 +342,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_progress_of_a_rotation),
         cmocka_unit_test(test_qr),
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_help_of_every_command),
