@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define SUFFIX_NEW ".new"
 
 void backup_create_free(struct backup_create *create)
 {
@@ -93,9 +92,15 @@ static int write_to(const struct realm *realm, struct backup_create *create, int
     return realm_failure_keyring(failure, realm, (enum keyring_outcome)r, true);
 }
 
-/* The beginning of the realm's id, so that backups of several may lie side by side, and the time. */
-static int file_name(const struct keyring *keyring, const char *directory,
-                     char ret_path[sizeof(((struct backup_info *)0)->location)])
+struct backup_paths {
+    char whole[sizeof(((struct backup_info *)0)->location)];
+    char unproven[sizeof(((struct backup_info *)0)->location)];
+};
+
+/* The beginning of the realm's id, so that backups of several may lie side by side, and the time. What is not
+ * proven yet always has the same name, so that the next backup takes the place of what a kill left. */
+static int name_files(const struct keyring *keyring, const char *directory,
+                      struct backup_paths *ret_paths)
 {
     time_t now = time(NULL);
     struct tm tm = {0};
@@ -103,6 +108,10 @@ static int file_name(const struct keyring *keyring, const char *directory,
     int length;
 
     hex_format(keyring_realm(keyring), 4, 0, realm);
+    length = snprintf(ret_paths->unproven, sizeof(ret_paths->unproven),
+                      "%s/.mastersecret-%s.backup.new", directory, realm);
+    if (length < 0 || (size_t)length >= sizeof(ret_paths->unproven))
+        return -ENAMETOOLONG;
     gmtime_r(&now, &tm);
     strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
     for (unsigned again = 0; again < 100; again++) {
@@ -110,11 +119,11 @@ static int file_name(const struct keyring *keyring, const char *directory,
 
         if (again > 0)
             snprintf(another, sizeof(another), "-%u", again);
-        length = snprintf(ret_path, TEXT_MAX_BYTES, "%s/mastersecret-%s-%s%s.backup", directory,
-                          realm, text, another);
-        if (length < 0 || length >= TEXT_MAX_BYTES - (int)sizeof(SUFFIX_NEW))
+        length = snprintf(ret_paths->whole, sizeof(ret_paths->whole),
+                          "%s/mastersecret-%s-%s%s.backup", directory, realm, text, another);
+        if (length < 0 || (size_t)length >= sizeof(ret_paths->whole))
             return -ENAMETOOLONG;
-        if (access(ret_path, F_OK) < 0)
+        if (access(ret_paths->whole, F_OK) < 0)
             return errno == ENOENT ? 0 : -errno;
     }
     return -EEXIST;
@@ -142,30 +151,28 @@ static int rename_durably(const char *directory, const char *from, const char *t
 static int write_in_directory(const struct realm *realm, struct backup_create *create,
                               const struct keyring *keyring, struct failure *failure)
 {
-    char path[sizeof(create->info.location)], new_path[sizeof(path)];
+    struct backup_paths paths;
     CLEANUP_CLOSE int fd = -1;
-    int r = file_name(keyring, create->directory, path);
+    int r = name_files(keyring, create->directory, &paths);
 
     if (r < 0)
         return failed_in(failure, create->directory, r);
-    snprintf(new_path, sizeof(new_path), "%.*s" SUFFIX_NEW,
-             (int)(sizeof(new_path) - sizeof(SUFFIX_NEW)), path);
-    (void)unlink(new_path); /* what a crash left */
-    fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    (void)unlink(paths.unproven);
+    fd = open(paths.unproven, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return failed_in(failure, create->directory, -errno);
     r = write_to(realm, create, fd, keyring, failure);
     if (r == 0) {
-        r = rename_durably(create->directory, new_path, path);
+        r = rename_durably(create->directory, paths.unproven, paths.whole);
         if (r < 0)
             r = failed_in(failure, create->directory, r);
     }
     if (r != 0) {
-        (void)unlink(new_path);
-        (void)unlink(path);
+        (void)unlink(paths.unproven);
+        (void)unlink(paths.whole);
         return r;
     }
-    memcpy(create->info.location, path, sizeof(path));
+    memcpy(create->info.location, paths.whole, sizeof(paths.whole));
     create->info.in_directory = true;
     return 0;
 }

@@ -134,3 +134,7 @@ while door.attempt(ROOT, 'Secret', 'BackupToDirectory', 's', 'x') == 'ok':
                 done = world.run(['mastersecret', 'secret', 'backup', 'inspect', f'/srv/backup/{name}'], check=False)
                 assert done.returncode == 0, done.stderr
         assert manager(world, 'BackupDue') == 's ""'
+    realm = name.split('-')[1][:8]
+    world.run(f'echo half > /srv/backup/.mastersecret-{realm}.backup.new')
+    busctl(world, 'BackupToDirectory', 's', 'after the kills')
+    assert [n for n in os.listdir(world.path('/srv/backup')) if not n.endswith('.backup')] == []
