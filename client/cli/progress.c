@@ -83,7 +83,7 @@ static void estimate(const struct progress *progress, struct progress_point *poi
     uint64_t done = point->done > progress->first ? point->done - progress->first : 0;
 
     if (point->rate == 0 && passed > 0)
-        point->rate = (uint64_t)((double)done * 1e6 / (double)passed);
+        point->rate = (uint64_t)((double)done * 1e6 / (double)passed + 0.5);
     if (point->left_usec == 0 && point->rate > 0 && point->total > point->done)
         point->left_usec =
             (uint64_t)((double)(point->total - point->done) / (double)point->rate * 1e6);

@@ -181,7 +181,8 @@ static void measure(struct rotation *rotation)
     uint64_t done = rotation->pass ? pass_records(rotation->pass) : 0;
 
     if (rotation->pass && done >= rotation->tick_done && elapsed > 0)
-        rotation->speed = (done - rotation->tick_done) * UINT64_C(1000000000) / elapsed;
+        rotation->speed =
+            ((done - rotation->tick_done) * UINT64_C(1000000000) + elapsed / 2) / elapsed;
     else
         rotation->speed = 0;
     rotation->tick_done = done;
