@@ -31,6 +31,48 @@ def read_json(world, *arguments, **options):
     return json.loads(cli(world, *arguments, '--json', **options).stdout)
 
 
+OF_BACKUP = '--passphrase-file /root/mastersecret.passphrase'
+MEMBERS = {  # of the headings in mastersecret(1): a command of each
+    'secret recipient new': 'secret recipient new --private-file /root/json.key',
+    'status': 'status', 'secret census': 'secret census', 'doctor': 'doctor', 'app list': 'app list',
+    'secret backup create': f'secret backup create /root/json.backup {OF_BACKUP}',
+    'secret backup inspect': 'secret backup inspect /root/json.backup',
+    'secret backup verify': f'secret backup verify /root/json.backup {OF_BACKUP}',
+    'secret restore': f'secret restore /root/json.backup --dry-run {OF_BACKUP}',
+    'secret slot list': 'secret slot list', 'secret slot test': 'secret slot test 1',
+    'secret recipient list': 'secret recipient list',
+    'secret rotate': f'secret rotate --dry-run --backup /root/json.none {OF_BACKUP}',
+    'secret rotate --wait': 'secret rotate --resume --wait', 'secret rotate --if-due': 'secret rotate --if-due',
+    'export': 'export /root/json.export', 'app show': 'app show members', 'map list APP': 'map list members',
+    'map list': 'map list', 'map show': 'map show members', 'get': 'get members',
+    'verify': 'verify members --stdin'}
+
+
+def members_in_the_manual():
+    """Of each command, without those that are there only in a case that it names behind a semicolon."""
+    with open(f'{SOURCE}/doc/man/mastersecret.1', encoding='utf-8') as file:
+        section = file.read().partition('.SH JSON')[2].partition('.SH EXAMPLES')[0].replace('\\-', '-')
+    return {name: {word.strip() for word in ' '.join(words.split()).partition(';')[0].rstrip('.').split(',')}
+            for name, words in re.findall(r'^\.TP\n\.BR "([^"]+)" .*\n((?:[^.].*\n)+)', section, re.M)}
+
+
+def test_members_of_json(shared_world):
+    """What a command prints has the members that the manual names, and no others."""
+    told = members_in_the_manual()
+    cli(shared_world, 'app', 'create', 'members', '--users', 'clerks', '--field', 'user', '--field', 'password:masked',
+        '--enable')
+    cli(shared_world, 'map', 'set', 'members', '--external', 'A', '--stdin', user='alice', input='a password')
+    for heading, command in MEMBERS.items():
+        user = 'alice' if heading in ('map list', 'map show', 'get', 'verify') else 'root'
+        printed = read_json(shared_world, *command.split(), user=user, input='a password',
+                            status=None if heading == 'doctor' else 0)
+        if heading == 'secret recipient new':
+            cli(shared_world, 'secret', 'recipient', 'add', 'members', printed['public'])
+        assert isinstance(printed, dict) or printed, heading
+        for row in [printed] if isinstance(printed, dict) else printed:
+            assert set(row) == told[heading], heading
+
+
 @pytest.fixture(name='app')
 def make_app(shared_world, request):
     """A fresh application with users clerks, administered by appadmins."""
