@@ -12,6 +12,8 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#define YEAR_USEC (INT64_C(365) * 24 * 3600 * 1000000)
+
 void doctor_add(struct doctor *doctor, const char *severity, const char *remedy,
                 const char *format, ...)
 {
@@ -67,6 +69,23 @@ static void look_at_state(struct doctor *doctor)
         doctor_add(doctor, "error", remedy, "the service is %s: %s", state, why);
 }
 
+/* By the policy where there is one; else a year is long. */
+static void look_at_age(struct doctor *doctor, const json_t *secret)
+{
+    static const char remedy[] = "run: mastersecret secret rotate --backup FILE";
+    const json_t *generations = json_object_get(secret, "generations");
+    const json_t *newest = json_array_get(generations, json_array_size(generations) - 1);
+    json_int_t created = json_integer_value(json_array_get(newest, 3));
+    json_int_t due = json_integer_value(json_object_get(json_object_get(secret, "rotation"), "due"));
+    json_int_t now = (json_int_t)time(NULL) * 1000000;
+
+    if (due != 0 && due < now)
+        doctor_add(doctor, "warning", remedy,
+                   "a new generation of the master secret is due (rotate-after)");
+    else if (due == 0 && created != 0 && now - created > YEAR_USEC)
+        doctor_add(doctor, "note", remedy, "the master secret is older than a year");
+}
+
 /* What holds up a rotation, and the records that it cannot open. */
 static void look_at_rotation(struct doctor *doctor)
 {
@@ -85,6 +104,7 @@ static void look_at_rotation(struct doctor *doctor)
 
     if (error != MASTERSECRET_OK || !state)
         return; /* not for everybody to see */
+    look_at_age(doctor, secret);
     json_array_foreach(json_object_get(secret, "unreadable"), index, line)
         doctor_add(doctor, "error", mend, "%s", json_string_value(line));
     if (strcmp(state, "paused") == 0)

@@ -23,6 +23,7 @@ struct check {
     struct log_file_report *report;
     struct scan scan;
     uint64_t limit; /* where the frames ended when they were first read; 0 = not yet */
+    int tail;       /* what stood behind them then (enum scan_tail), or -errno */
     uint64_t changes;
     uint64_t parts, part; /* how many, and which one it is */
     struct note *notes; /* of this part */
@@ -108,6 +109,22 @@ static void expect_parts(const struct check *check)
                          (2 * check->parts + 1) * check->limit - 3 * check->scan.size);
 }
 
+/* Of a log that is being written, the newest commit may have been read half. The one behind it is
+ * written when it has been synced: so where frames stand behind this place, what stands here is whole
+ * by now, or damaged. */
+static int next_frame(struct check *check, struct frame *ret_frame)
+{
+    int r = scan_next(&check->scan, ret_frame);
+
+    if (r != 0 || check->limit)
+        return r;
+    check->tail = scan_tail(&check->scan);
+    if (check->tail != SCAN_TAIL_FRAMES)
+        return check->tail < 0 ? check->tail : 0;
+    scan_set_size(&check->scan, check->scan.size);
+    return scan_next(&check->scan, ret_frame);
+}
+
 /* 0; -ECANCELED; -errno: of the file, or what `each` returned. */
 static int read_all(struct check *check, frame_each each, bool *ret_in_each)
 {
@@ -127,7 +144,7 @@ static int read_all(struct check *check, frame_each each, bool *ret_in_each)
     for (;;) {
         if (check->options->stopping && atomic_load(check->options->stopping))
             return -ECANCELED;
-        r = scan_next(&check->scan, &frame);
+        r = next_frame(check, &frame);
         if (r <= 0)
             return r;
         r = frame_walk(&frame, each, check);
@@ -187,7 +204,6 @@ static enum log_outcome read_failed(struct check *check, int error)
 static enum log_outcome judge_end(struct check *check)
 {
     struct scan *scan = &check->scan;
-    int tail;
 
     if (is_of_another_realm(check))
         return refuse(check, LOG_DAMAGED, "%s: of another realm", file_name(check));
@@ -195,12 +211,9 @@ static enum log_outcome judge_end(struct check *check)
         return refuse(check, LOG_DAMAGED, "export: %s at byte %" PRIu64,
                       scan->offset == scan->size ? "it is not complete; it ends" : "damaged",
                       scan->offset);
-    tail = scan_tail(scan);
-    if (tail < 0)
-        return read_failed(check, tail);
-    if (!scan->base_done || tail == SCAN_TAIL_FRAMES)
+    if (!scan->base_done || check->tail == SCAN_TAIL_FRAMES)
         return read_failed(check, -EBADMSG);
-    if (tail == SCAN_TAIL_TORN)
+    if (check->tail == SCAN_TAIL_TORN)
         check->report->torn_offset = scan->offset;
     check->report->head = scan->head;
     check->limit = scan->offset;

@@ -372,6 +372,14 @@ def test_doctor_on_limits_and_clock(world):
     rows = json.loads(world.run('LD_PRELOAD=/usr/lib/before.so mastersecret doctor --json', check=False).stdout)
     (found,) = [row for row in rows if 'the clock is behind' in row['text']]
     assert found['severity'] == 'error' and found['remedy'].startswith('run: timedatectl ')
+    world.run('cc -shared -fPIC -o /usr/lib/after.so -x c -', input='long time(long *at) { return 4102444800; }')  # 2100
+    for policy, wanted in (('', ('note', 'older than a year')), ('90d', ('warning', 'is due (rotate-after)'))):
+        world.write(world.config, f'[secret]\nrotate-after = {policy}\n')
+        world.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
+        rows = json.loads(world.run('LD_PRELOAD=/usr/lib/after.so mastersecret doctor --json', check=False).stdout)
+        assert [row['remedy'] for row in rows if row['severity'] == wanted[0] and wanted[1] in row['text']] == \
+            ['run: mastersecret secret rotate --backup FILE']
+        assert 'rotate --backup' not in world.run('mastersecret doctor --json', check=False).stdout
 
 
 def test_doctor_without_the_service(world):

@@ -852,6 +852,61 @@ static void test_check_in_parts(void **state)
     close(fd);
 }
 
+struct growing {
+    int fd;
+    const uint8_t *bytes;
+    size_t size, written;
+    unsigned calls; /* of the hash, until the rest is written */
+};
+
+static void hash_and_grow(void *userdata, const struct iovec *parts, size_t count, uint8_t ret_hash[32])
+{
+    struct growing *file = userdata;
+
+    store_hash(NULL, parts, count, ret_hash);
+    if (--file->calls == 0)
+        assert_int_equal(pwrite(file->fd, file->bytes + file->written, file->size - file->written,
+                                (off_t)file->written),
+                         file->size - file->written);
+}
+
+/* A commit that is being written is read half, and it and those behind it are whole right after that. */
+static void test_check_beside_a_writer(void **state)
+{
+    enum { ROOM = 64 * 1024, FILE_SIZE = 3 * 512 * 1024, CALLS = 40 };
+    static uint8_t bytes[ROOM];
+    struct store *store = *state;
+    struct growing file = { .bytes = bytes };
+    const struct log_check_options options = {
+        .realm = store->options.realm, .hash = { .hash = hash_and_grow, .userdata = &file },
+    };
+    struct log_file_report report;
+    int fd;
+
+    fill_mixed(store);
+    fd = openat(store->folder_fd, "journal", O_RDONLY);
+    assert_true(pread(fd, bytes, ROOM, 0) > 0);
+    for (file.size = ROOM; bytes[file.size - 1] == 0;)
+        file.size--;
+    for (unsigned calls = 1; calls < CALLS; calls++) {
+        struct log_check_options check = options;
+        struct seen seen;
+
+        seen_init(&seen);
+        check.fd = file.fd = temporary_file();
+        check.each = on_seen;
+        check.userdata = &seen;
+        file.calls = calls;
+        file.written = file.size / 2;
+        assert_int_equal(ftruncate(file.fd, FILE_SIZE), 0); /* more than is read at a time */
+        assert_int_equal(pwrite(file.fd, bytes, file.written, 0), file.written);
+        if (log_check(&check, &report) != LOG_DONE)
+            fail_msg("whole after %u hashes: %s", calls, report.text);
+        close(file.fd);
+    }
+    close(fd);
+}
+
 /* Every byte of an export, and every length: an error of its own, and an import changes nothing. */
 static void test_damaged_exports(void **state)
 {
@@ -1025,6 +1080,7 @@ int main(void)
         TEST(test_export_while_appends_go_on),
         TEST(test_export_refuses_what_is_no_file),
         TEST(test_check_in_parts),
+        TEST(test_check_beside_a_writer),
         TEST(test_damaged_exports),
         TEST(test_import_refusals),
         TEST(test_export_is_no_journal),
