@@ -374,10 +374,7 @@ static void fini(struct service *service)
 {
     bus_free(STEAL(service->bus));
     direct_free(STEAL(service->direct));
-    rotation_free(STEAL(service->rotation));
     application_set_free(STEAL(service->applications));
-    share_entry_free(STEAL(service->share_entry));
-    backup_watch_free(STEAL(service->backup_watch));
     account_cache_free(STEAL(service->accounts));
     work_queue_free(STEAL(service->work));
     connection_ring_deinit(&service->ring);
@@ -404,10 +401,14 @@ static void on_flush(uv_timer_t *timer)
     fini(service);
 }
 
+/* Whose timers ask the realm go with it: the audit may still have to be sent. */
 static void on_realm_closed(void *userdata)
 {
     struct service *service = userdata;
 
+    rotation_free(STEAL(service->rotation));
+    share_entry_free(STEAL(service->share_entry));
+    backup_watch_free(STEAL(service->backup_watch));
     uv_timer_start(&service->stop_timer, on_flush, 0, FLUSH_STEP_MS);
 }
 

@@ -138,7 +138,6 @@ static int seal_anew(struct rotation_pass *pass, const struct log_walk_record *r
     change->record = sealed;
     batch->conditions[batch->count] = (struct log_condition){
         .key = *record->key,
-        /* "Absent" is what the log says of a tombstone. */
         .revision = record->revision,
     };
     batch->count++;
@@ -148,6 +147,16 @@ static int seal_anew(struct rotation_pass *pass, const struct log_walk_record *r
     return 0;
 }
 
+/* RECORD_* or -errno. */
+static int open_record(struct rotation_pass *pass, const struct log_walk_record *record,
+                       struct record_header *ret_header, struct secret **ret_value)
+{
+    if (atomic_load(&pass->canceled))
+        return -ECANCELED;
+    return record_open(pass->keyring, record->key, record->record, record->size, ret_header,
+                       ret_value);
+}
+
 /* Also of what was superseded: that is found out when it is appended. And what does not open is passed
  * over: it is for the proof to say whether it is still the newest of its key. */
 static int rewrite(void *userdata, const struct log_walk_record *record)
@@ -155,11 +164,8 @@ static int rewrite(void *userdata, const struct log_walk_record *record)
     struct rotation_pass *pass = userdata;
     CLEANUP_SECRET struct secret *value = NULL;
     struct record_header header;
-    int r;
+    int r = open_record(pass, record, &header, &value);
 
-    if (atomic_load(&pass->canceled))
-        return -ECANCELED;
-    r = record_open(pass->keyring, record->key, record->record, record->size, &header, &value);
     if (r == RECORD_OPENED || r == RECORD_IS_TOMBSTONE)
         r = seal_anew(pass, record, &header, value);
     if (r < 0)
@@ -173,11 +179,8 @@ static int prove(void *userdata, const struct log_walk_record *record)
     struct rotation_pass *pass = userdata;
     CLEANUP_SECRET struct secret *value = NULL;
     struct record_header header;
-    int r;
+    int r = open_record(pass, record, &header, &value);
 
-    if (atomic_load(&pass->canceled))
-        return -ECANCELED;
-    r = record_open(pass->keyring, record->key, record->record, record->size, &header, &value);
     if (r < 0)
         return r;
     if (record->key->class <= RECORD_CLASS_MAX)

@@ -242,6 +242,7 @@ static void compact_ended(struct log *log, const struct background *background)
 {
     bool done = background->result == BACKGROUND_DONE;
     bool canceled = background->result == BACKGROUND_CANCELED;
+    enum log_outcome outcome = done ? LOG_DONE : canceled ? LOG_CANCELED : LOG_FAILED;
 
     if (background->result == BACKGROUND_FAILED)
         compact_failed(log, background->text);
@@ -253,9 +254,11 @@ static void compact_ended(struct log *log, const struct background *background)
         log_event_send(log, LOG_EVENT_COMPACTED, "");
         anchor_begin(log);
     }
+    /* A journal that became read-only meanwhile gives up, too: nobody asked for that. */
+    if (canceled && log->state == STATE_RUNNING)
+        outcome = LOG_FAILED;
     if (log->compact.begun)
-        order_end(&log->compact, done ? LOG_DONE : canceled ? LOG_CANCELED : LOG_FAILED,
-                  done ? background->head.revision : 0, background->text);
+        order_end(&log->compact, outcome, done ? background->head.revision : 0, background->text);
 }
 
 static void walk_ended(struct log *log, const struct background *background)
