@@ -40,7 +40,7 @@ static int refuse(struct cli *cli, enum mastersecret_error error, const char *re
 
 int backup_file_read(struct cli *cli, const char *path, struct backup_file **ret_file)
 {
-    CLEANUP_FREE struct backup_file *file = malloc(sizeof(*file));
+    CLEANUP_FREE struct backup_file *file = calloc(1, sizeof(*file));
     size_t size = 0;
     int r, outcome;
 

@@ -151,7 +151,7 @@ static int rename_durably(const char *directory, const char *from, const char *t
 static int write_in_directory(const struct realm *realm, struct backup_create *create,
                               const struct keyring *keyring, struct failure *failure)
 {
-    struct backup_paths paths;
+    struct backup_paths paths = {.whole = ""};
     CLEANUP_CLOSE int fd = -1;
     int r = name_files(keyring, create->directory, &paths);
 

@@ -87,8 +87,8 @@ static int import_judge(void *userdata)
 }
 
 /* The anchor is the empty journal's, which was open a moment ago: nothing is rolled back. */
-static enum log_outcome import(struct record_move *move, struct keyring *keyring, struct import *import,
-                               struct log_file_report *ret_report)
+static enum log_outcome import_file(struct record_move *move, struct keyring *keyring,
+                                    struct import *import, struct log_file_report *ret_report)
 {
     struct realm *realm = move->realm;
     const struct log_import_options options = {
@@ -122,7 +122,7 @@ static int run_import(void *work, struct keyring **keyring, struct failure *fail
     context.examination.into = calloc(1, sizeof(struct restore));
     if (!context.examination.into)
         return -ENOMEM;
-    outcome = import(move, *keyring, &context, &report);
+    outcome = import_file(move, *keyring, &context, &report);
     restore_free(context.examination.into);
     move->records = report.records;
     if (failure->code != ERROR_NONE)

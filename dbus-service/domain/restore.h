@@ -60,13 +60,13 @@ struct restore {
 };
 void restore_free(struct restore *restore);
 
-/* A log_walk_each: opens the record, if it is of the sample, and adds to the counts. */
+/* A log_walk_each with one of these: opens the record, if it is of the sample, and adds to the counts. */
 struct examination {
     struct restore *into;
     const struct keyring *keyring;
     bool all; /* no sample */
 };
-int restore_examine_record(void *examination, const struct log_walk_record *record) MUST_CHECK;
+int restore_examine_record(void *userdata, const struct log_walk_record *record) MUST_CHECK;
 
 /* SLOW. Reads a journal or an export to its end and opens a sample of its records, or all, with the
  * keyring; adds what it finds to the counts of `into`. 0, an error code, -errno. */
