@@ -25,7 +25,7 @@
 #define SETTLE_SECONDS 60
 enum { FILES = 4, FILE_ROOM = 1024 * 1024, LISTEN_FD = 3 };
 /* To connect takes a busy machine longer than what is left of five seconds at full speed. */
-enum { CONNECT_SPEED = 50, CONNECT_MAX = 100 };
+enum { SPEED = 500, CONNECT_SPEED = 50, CONNECT_MAX = 100 };
 
 static const struct {
     const char *name; /* NULL: the name service does not know him */
@@ -168,7 +168,7 @@ int __wrap_uv_signal_start(uv_signal_t *handle, uv_signal_cb callback, int numbe
 
 int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t wait, uint64_t repeat)
 {
-    uint64_t speed = self.is_connecting ? CONNECT_SPEED : STAND_SPEED;
+    uint64_t speed = self.is_connecting ? CONNECT_SPEED : self.stand.speed;
 
     return __real_uv_timer_start(timer, callback, (wait + speed - 1) / speed,
                                  (repeat + speed - 1) / speed);
@@ -868,6 +868,7 @@ struct stand *stand_begin(enum stand_begin begin)
 {
     struct stand *stand = &self.stand;
 
+    stand->speed = SPEED;
     if (!self.paths.state_folder)
         init();
     fake_nss_reset();

@@ -2,14 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* The whole service in this process, and around it what it talks to: a bus of our own (so every
  * caller and every answer of the bus and of polkit is ours to choose), direct connections, name
- * service, log daemon. Time runs STAND_SPEED times faster, and Argon2id is stood in for. Links with
+ * service, log daemon. Time runs `speed` times faster, and Argon2id is stood in for. Links with
  * --wrap for what stand.c defines. */
 #ifndef TESTS_FUZZ_STAND_H
 #define TESTS_FUZZ_STAND_H
 
 #include "dbus-service/bus/service.h"
 
-#define STAND_SPEED 500
 /* Begins each masked value in the store: it may be in a pipe, never in a message or a log line. */
 #define STAND_CANARY "CANARY-"
 #define STAND_PASSPHRASE "correct horse battery"
@@ -37,6 +36,8 @@ enum answers { ANSWER_NO, ANSWER_YES, ANSWER_ERROR, ANSWER_ODDLY, ANSWER_NEVER, 
 struct stand {
     struct service service;
     uv_loop_t loop;
+    /* Five seconds are ten milliseconds; 1 where an answer is expected however slow the machine. */
+    unsigned speed;
     enum answers polkit;
     enum answers bus;
     DBusMessage *odd; /* what ANSWER_ODDLY answers with; borrowed */

@@ -135,6 +135,7 @@ static void test_in(enum stand_begin begin)
     enum realm_state state = realm_state(stand->service.realm);
     uint64_t revision = stand_revision(stand);
 
+    stand->speed = 1;
     stand->sent = on_sent;
     ask(stand, false);
     assert_int_equal(stand_revision(stand), revision);
