@@ -185,6 +185,17 @@ int safe_read(const char *path, const struct safe_open_rule *rule, struct secret
     return SAFE_OPEN_DONE;
 }
 
+int safe_is_empty_file(int fd)
+{
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    return (flags & (O_ACCMODE | O_APPEND)) == O_RDWR && S_ISREG(status.st_mode) &&
+           status.st_size == 0 && (status.st_mode & 07777) == 0600;
+}
+
 const char *safe_open_text(int outcome)
 {
     switch ((enum safe_open_outcome)outcome) {

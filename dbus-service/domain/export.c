@@ -16,7 +16,11 @@ static void on_exported(void *userdata, enum log_outcome outcome, uint64_t revis
     struct record_move *move = userdata;
     struct failure failure;
 
-    realm_failure_log(&failure, outcome, text);
+    realm_failure_log(&failure, outcome,
+                      outcome == LOG_BAD_FILE
+                          ? "\"file\" must be an empty regular file of your own, mode 0600, opened for "
+                            "reading and writing"
+                          : text);
     move->revision = revision;
     move->done(move->userdata, &failure);
 }
@@ -40,14 +44,6 @@ int realm_export(struct realm *realm, struct record_move *move, realm_done done,
     int r = realm_check_readable(realm, failure);
 
     if (r != 0)
-        return r;
-    r = backup_check(move->fd);
-    if (r == KEYRING_BAD_FILE)
-        return failure_set(
-            failure, ERROR_BAD_DESCRIPTOR,
-            "\"file\" must be an empty regular file of your own, mode 0600, opened for "
-            "reading and writing");
-    if (r < 0)
         return r;
     move->realm = realm;
     move->done = done;

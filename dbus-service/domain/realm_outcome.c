@@ -22,6 +22,7 @@ int realm_failure_log(struct failure *failure, enum log_outcome outcome, const c
         [LOG_DAMAGED] = ERROR_DAMAGED,
         [LOG_ROLLED_BACK] = ERROR_ROLLED_BACK,
         [LOG_NEWER] = ERROR_NEWER_FORMAT,
+        [LOG_BAD_FILE] = ERROR_BAD_DESCRIPTOR,
         [LOG_CANCELED] = ERROR_CONFLICT,
     };
 

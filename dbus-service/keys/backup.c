@@ -4,6 +4,7 @@
 
 #include "common/backup_signature.h"
 #include "common/names.h"
+#include "common/safe_open.h"
 #include "dbus-service/keys/backup_file.h"
 #include "dbus-service/keys/durable_file.h"
 #include "dbus-service/keys/equal.h"
@@ -13,21 +14,12 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* By what is known of the file already: whoever keeps it (a server that is away) is not asked. */
 int backup_check(int fd)
 {
-    struct statx status;
-    int flags = fcntl(fd, F_GETFL);
+    int r = safe_is_empty_file(fd);
 
-    if (flags < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-                           STATX_TYPE | STATX_MODE | STATX_SIZE, &status) < 0)
-        return -errno;
-    if ((flags & (O_ACCMODE | O_APPEND)) != O_RDWR || !S_ISREG(status.stx_mode) ||
-        status.stx_size != 0 || (status.stx_mode & 07777) != 0600)
-        return KEYRING_BAD_FILE;
-    return KEYRING_DONE;
+    return r < 0 ? r : r == 0 ? KEYRING_BAD_FILE : KEYRING_DONE;
 }
 
 void backup_discard(int fd)

@@ -9,8 +9,8 @@
 #include "dbus-service/keys/key.h"
 #include "dbus-service/keys/keyring.h"
 
-/* Is fd fit to take a backup: an empty regular file, opened O_RDWR, mode 0600? KEYRING_DONE,
- * KEYRING_BAD_FILE, -errno. */
+/* SLOW where whoever keeps the file is. Is fd fit to take a backup (safe_is_empty_file())?
+ * KEYRING_DONE, KEYRING_BAD_FILE, -errno. */
 int backup_check(int fd) MUST_CHECK;
 
 struct backup_request {

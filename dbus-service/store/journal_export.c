@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/store/journal_export.h"
 
+#include "common/safe_open.h"
 #include "dbus-service/store/anchor.h"
 #include "dbus-service/store/journal_start.h"
 #include "dbus-service/store/journal_writer.h"
@@ -149,18 +150,6 @@ static void export_text(struct export *export, enum log_outcome outcome, const c
     va_end(arguments);
 }
 
-static int export_check_file(const struct export *export)
-{
-    struct stat status;
-    int flags = fcntl(export->fd, F_GETFL);
-
-    if (fstat(export->fd, &status) || flags < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode) || (flags & O_ACCMODE) != O_RDWR || (flags & O_APPEND))
-        return -EINVAL;
-    return ftruncate(export->fd, 0) ? -errno : 0;
-}
-
 static int export_write(struct export *export, struct copy *copy)
 {
     struct journal_header header;
@@ -188,12 +177,12 @@ void export_run(struct export *export)
 {
     struct copy copy = { .fd = export->fd, .canceled = &export->canceled,
                          .progress = &export->progress };
-    int r = export_check_file(export);
+    int r = safe_is_empty_file(export->fd);
 
-    if (r < 0) {
-        export_text(export, LOG_FAILED, "%s",
-                    r == -EINVAL ? "the export must be a regular file open for reading and writing"
-                                 : strerrordesc_np(-r));
+    if (r <= 0) {
+        export_text(export, r < 0 ? LOG_FAILED : LOG_BAD_FILE, "export: %s",
+                    r < 0 ? strerrordesc_np(-r) : "must be an empty regular file, mode 0600, open "
+                                                  "for reading and writing");
         return;
     }
     r = export_write(export, &copy);

@@ -60,6 +60,7 @@ enum log_outcome {
     LOG_DAMAGED,   /* open: damage beyond the rules of a torn tail */
     LOG_ROLLED_BACK, /* open: older than the anchor */
     LOG_NEWER,     /* open: a newer format */
+    LOG_BAD_FILE,  /* export: not a file that may be written to; it was left as it is */
     LOG_CANCELED,  /* work on the whole log: by whoever asked for it, or the log is being closed */
 };
 
@@ -178,10 +179,11 @@ void log_walk_cancel(struct log *log);
  * results as log_walk(). */
 int log_compact(struct log *log, log_work_done done, void *userdata) MUST_CHECK;
 
-/* Writes the whole log, compacted before if that can be done, as it is at one revision, to a
- * regular file open for reading and writing, which is emptied first; synced, and read again and
- * verified before LOG_DONE. The log goes on meanwhile. The descriptor is duplicated. On any other
- * outcome the file holds nothing. Same results as log_walk(). */
+/* Writes the whole log, compacted before if that can be done, as it is at one revision, to an empty
+ * file of the caller's (common/safe_open.h, safe_is_empty_file()), which is asked on the export's
+ * thread alone: LOG_BAD_FILE. Synced, and read again and verified before LOG_DONE. The log goes on
+ * meanwhile. The descriptor is duplicated. On any other outcome the file holds nothing. Same results as
+ * log_walk(). */
 int log_export(struct log *log, int fd, log_work_done done, void *userdata) MUST_CHECK;
 /* Bytes read and written, and in all, of the compaction before and of the export; 0 and 0: there is none. */
 void log_export_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total);

@@ -149,7 +149,7 @@ size_t fuzz_seed(uint8_t *ret_bytes, size_t room)
     ssize_t size;
 
     empty_folder(store);
-    if (store_open(store) != LOG_DONE)
+    if (fchmod(fd, 0600) < 0 || store_open(store) != LOG_DONE)
         abort();
     for (uint64_t i = 0; i < 3; i++) {
         struct store_put put = { .key = store_key(RECORD_MAPPING, 1, names[i]), .version = 1 + i };

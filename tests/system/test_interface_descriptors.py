@@ -264,12 +264,13 @@ answer([result, door.state(), int(door.manager('Generation'))])
         assert outcome in wanted, (row, outcome)
 
 
-# A file system of one file, which tells of itself until the file is open and then answers nothing that costs anything.
+# A file system of one file, which tells of itself until the file is open and then answers nothing that costs anything;
+# with `then`, when it is asked again, that it has as many bytes by now.
 STILL = r'''
 import signal
 QUESTIONS = (3, 4, 15, 16, 20)  # attributes asked and set, read, write, sync
 libc = ctypes.CDLL(None, use_errno=True)
-def still_file(size):
+def still_file(size, then=None):
     """The file, who keeps it, and where a byte comes for each question that stays open."""
     place = tempfile.mkstemp()[1]
     device, (hear, told) = os.open('/dev/fuse', os.O_RDWR), os.pipe()
@@ -281,7 +282,9 @@ def still_file(size):
         while True:
             request = os.read(device, 1 << 18)
             _, operation, unique = struct.unpack_from('<IIQ', request)
-            if operation in QUESTIONS and is_open:
+            if is_open and then is not None:
+                size = then
+            if operation in QUESTIONS and is_open and (operation != 3 or then is None):
                 os.write(told, b'x')
                 continue
             is_open = is_open or operation == 14
@@ -328,6 +331,22 @@ answer([result, Door().state(), int(Door().manager('Generation'))])
     for use, (meanwhile, outcome) in results.items():
         assert meanwhile == ['secret', 'ok'], use
         assert outcome in ('BackupFailed', 'StorageFailed', 'Damaged'), (use, outcome)
+
+
+@pytest.mark.usefixtures('sealing')
+def test_a_file_that_was_empty(unchanged):
+    """What the kernel knows of a file may be old: whoever keeps it is asked, or what somebody else wrote there is gone."""
+    need_fuse(unchanged)
+    assert bus_client.run(unchanged, FILES + STILL + '''
+result = []
+for use in (backup_to, rotate_to, export_to):
+    file, keeper, hear = still_file(0, then=4096)
+    outcome = use(Door(), file)
+    os.kill(keeper, signal.SIGKILL)
+    os.waitpid(keeper, 0)
+    result.append([outcome, os.read(hear, 1) == b''])
+answer(result)
+''', timeout=240) == [['BadDescriptor', True]] * 3
 
 
 def test_the_kernels_close_of_a_file(unchanged):

@@ -162,6 +162,35 @@ static void test_a_file_without_a_size(void **state)
     assert_null(content);
 }
 
+static int empty_outcome(const char *name, int flags, mode_t mode, const char *content)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    write_file(name, mode, content);
+    fd = open(path_of(name), flags | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return safe_is_empty_file(fd);
+}
+
+static void test_a_file_to_be_written(void **state)
+{
+    int ends[2];
+
+    assert_int_equal(empty_outcome("good", O_RDWR, 0600, ""), 1);
+    assert_int_equal(empty_outcome("full", O_RDWR, 0600, "x"), 0);
+    assert_int_equal(empty_outcome("shared", O_RDWR, 0640, ""), 0);
+    assert_int_equal(empty_outcome("setuid", O_RDWR, 04600, ""), 0);
+    assert_int_equal(empty_outcome("reading", O_RDONLY, 0600, ""), 0);
+    assert_int_equal(empty_outcome("writing", O_WRONLY, 0600, ""), 0);
+    assert_int_equal(empty_outcome("appending", O_RDWR | O_APPEND, 0600, ""), 0);
+    assert_int_equal(empty_outcome("path", O_PATH, 0600, ""), 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(safe_is_empty_file(ends[0]), 0);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(safe_is_empty_file(ends[0]), -EBADF);
+}
+
 static void test_texts(void **state)
 {
     for (int outcome = SAFE_OPEN_DONE; outcome <= SAFE_OPEN_TOO_LARGE; outcome++)
@@ -182,6 +211,7 @@ int main(void)
         TEST(test_links_above_are_walked),
         TEST(test_owner),
         TEST(test_a_file_without_a_size),
+        TEST(test_a_file_to_be_written),
         TEST(test_texts),
     };
 

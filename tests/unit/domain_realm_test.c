@@ -625,6 +625,7 @@ static void test_outcomes(void **state)
         {LOG_DAMAGED, ERROR_DAMAGED},
         {LOG_ROLLED_BACK, ERROR_ROLLED_BACK},
         {LOG_NEWER, ERROR_NEWER_FORMAT},
+        {LOG_BAD_FILE, ERROR_BAD_DESCRIPTOR},
         {LOG_CANCELED, ERROR_CONFLICT},
     };
     static const struct {

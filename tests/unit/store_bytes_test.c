@@ -295,6 +295,7 @@ static void test_export(void **userdata)
     bool done = false;
     ssize_t size;
 
+    assert_int_equal(fchmod(fd, 0600), 0);
     assert_int_equal(store_open(store), LOG_DONE);
     assert_int_equal(log_export(store->log, fd, on_exported, &done), 0);
     store_run_until(store, &done);

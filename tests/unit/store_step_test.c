@@ -231,9 +231,12 @@ static void life_work(struct store *store, int fd)
 {
     for (int i = 0; i < TRIES; i++) {
         struct answer answer = { 0 };
-        int r = fd < 0 ? log_compact(store->log, on_work, &answer)
-                       : log_export(store->log, fd, on_work, &answer);
+        int r;
 
+        if (fd >= 0)
+            syscall(SYS_ftruncate, fd, 0); /* what could not be emptied is refused */
+        r = fd < 0 ? log_compact(store->log, on_work, &answer)
+                   : log_export(store->log, fd, on_work, &answer);
         if (r == 0)
             store_run_until(store, &answer.came);
         if (r == 0 && answer.outcome == LOG_DONE)

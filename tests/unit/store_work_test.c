@@ -778,8 +778,10 @@ static void test_export_while_appends_go_on(void **state)
     fill_mixed(store);
     append_on(&busy);
     for (int i = 0; i < 5; i++) {
-        struct end end = export_run(store, fd);
+        struct end end;
 
+        assert_int_equal(ftruncate(fd, 0), 0);
+        end = export_run(store, fd);
         assert_int_equal(end.outcome, LOG_DONE);
         assert_int_equal(check_run(store, fd, 0, &seen, &report), LOG_DONE);
         assert_int_equal(report.head.revision, end.revision);
@@ -799,11 +801,15 @@ static void test_export_refuses_what_is_no_file(void **state)
     fill_mixed(store);
     assert_int_equal(pipe(ends), 0);
     end = export_run(store, ends[1]);
-    assert_int_equal(end.outcome, LOG_FAILED);
+    assert_int_equal(end.outcome, LOG_BAD_FILE);
     assert_non_null(strstr(end.text, "regular file"));
     fd = open("/tmp", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
-    end = export_run(store, fd);
-    assert_int_equal(end.outcome, LOG_FAILED);
+    assert_int_equal(export_run(store, fd).outcome, LOG_BAD_FILE);
+    close(fd);
+    fd = temporary_file();
+    assert_int_equal(pwrite(fd, "somebody's", 10, 0), 10);
+    assert_int_equal(export_run(store, fd).outcome, LOG_BAD_FILE);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 10);
     assert_int_equal(log_export(store->log, -1, on_end, &end), -EBADF);
     end = (struct end){ 0 };
     assert_int_equal(log_export(store->log, fd, on_end, &end), 0);
