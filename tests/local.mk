@@ -107,7 +107,8 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_restore_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_rotation_test_SOURCES = %D%/unit/domain_rotation_test.c $(domain_fixture)
 %C%_unit_domain_rotation_test_LDFLAGS = $(domain_wrap) \
-    -Wl,--wrap=fsync,--wrap=log_census,--wrap=realm_append_sealed
+    -Wl,--wrap=fdatasync,--wrap=fsync,--wrap=log_census,--wrap=log_walk \
+    -Wl,--wrap=realm_append_sealed
 
 # Killed, or failing, at each step of a process.
 steps = %D%/unit/steps.c %D%/unit/steps.h

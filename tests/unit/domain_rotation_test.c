@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@ struct turn {
     struct rotation_result result;
     unsigned backups;
     unsigned phases[ROTATION_WAITING + 1];
+    enum rotation_phase awaited;
+    unsigned reached; /* how often it has begun, or been told of */
 };
 
 /* From the next sync of a folder on so many syncs fail. */
@@ -45,6 +48,27 @@ int __wrap_fsync(int fd)
     faults_left--;
     errno = EIO;
     return -1;
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* whoever holds it holds up the journal */
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return __real_fdatasync(fd);
+}
+
+static unsigned walks; /* to seal anew, or to prove */
+int __real_log_walk(struct log *log, const struct log_walk_options *options);
+int __wrap_log_walk(struct log *log, const struct log_walk_options *options);
+
+int __wrap_log_walk(struct log *log, const struct log_walk_options *options)
+{
+    walks++;
+    return __real_log_walk(log, options);
 }
 
 /* So many batches of the walk are lost, as if all in them had been changed meanwhile. */
@@ -90,6 +114,7 @@ static void on_changed(void *userdata)
         return;
     rotation_status(turn->rotation, &status);
     turn->phases[status.phase]++;
+    turn->reached += status.phase == turn->awaited;
 }
 
 static void on_ended(void *userdata, const struct rotation_result *result)
@@ -324,6 +349,27 @@ static void test_krb5_32c9b8f1aa_every_record_of_every_class(void **state)
     teardown(&turn);
 }
 
+/* The service dies with what is on its disk at this moment, and is started again. */
+static void crash(struct turn *turn)
+{
+    struct rotation *rotation = STEAL(turn->rotation);
+
+    domain_crash(&turn->domain);
+    rotation_free(rotation);
+    domain_unseal(&turn->domain);
+    start_rotation(turn);
+}
+
+static void assert_rotated(struct turn *turn, uint32_t from)
+{
+    assert_int_equal(turn->result.failure.code, ERROR_NONE);
+    assert_int_equal(turn->result.to, from + 1);
+    assert_int_equal(keyring_active_generation(realm_keyring(turn->domain.realm)), from + 1);
+    assert_int_equal(generations(turn), 1);
+    assert_int_equal(census(turn, from), 0);
+    assert_filled(turn);
+}
+
 /* Whatever is cut off at whatever step goes on by itself. */
 static void test_goes_on_after_a_crash(void **state)
 {
@@ -334,28 +380,71 @@ static void test_goes_on_after_a_crash(void **state)
     setup(&turn);
     for (unsigned turns = 0; turns < 60; turns += 1 + turns / 12) {
         uint32_t active = keyring_active_generation(realm_keyring(turn.domain.realm));
-        struct rotation *rotation;
         unsigned ends = turn.ends;
 
         rotate(&turn);
         for (unsigned i = 0; i < turns && turn.ends == ends; i++)
             uv_run(&turn.domain.loop, UV_RUN_ONCE);
         crashes += turn.ends == ends;
-        rotation = STEAL(turn.rotation);
-        domain_crash(&turn.domain);
-        rotation_free(rotation);
-        domain_unseal(&turn.domain);
-        start_rotation(&turn);
+        crash(&turn);
         if (turn.ends == ends)
             await_end(&turn);
-        assert_int_equal(turn.result.failure.code, ERROR_NONE);
-        assert_int_equal(turn.result.to, active + 1);
-        assert_int_equal(keyring_active_generation(realm_keyring(turn.domain.realm)), active + 1);
-        assert_int_equal(generations(&turn), 1);
-        assert_int_equal(census(&turn, active), 0);
-        assert_filled(&turn);
+        assert_rotated(&turn, active);
     }
     assert_true(crashes > 8);
+    teardown(&turn);
+}
+
+/* And cut off as each phase begins, whatever the scheduler does. */
+static void test_goes_on_after_a_crash_in_each_phase(void **state)
+{
+    struct turn turn;
+
+    (void)state;
+    setup(&turn);
+    for (turn.awaited = ROTATION_SWITCH; turn.awaited <= ROTATION_COMPACT; turn.awaited++) {
+        uint32_t active = keyring_active_generation(realm_keyring(turn.domain.realm));
+        unsigned ends = turn.ends;
+
+        turn.reached = 0;
+        rotate(&turn);
+        domain_await(&turn.domain, &turn.reached, 1);
+        assert_int_equal(turn.ends, ends);
+        crash(&turn);
+        await_end(&turn);
+        assert_rotated(&turn, active);
+    }
+    teardown(&turn);
+}
+
+/* What the older generation sealed, and what is not in the journal yet when the generations are switched:
+ * a walk that began before would miss it. */
+static void test_the_walk_awaits_what_was_under_way(void **state)
+{
+    const struct application_draft draft = {.description = "under way"};
+    struct result updated = {0};
+    struct failure failure;
+    struct turn turn;
+    unsigned before, begun;
+
+    (void)state;
+    setup(&turn);
+    before = walks;
+    pthread_mutex_lock(&gate);
+    assert_int_equal(application_update(turn.domain.set,
+                                        application_set_find(turn.domain.set, "erp"), &draft,
+                                        on_written, &updated, &failure), 0);
+    rotate(&turn);
+    await_phase(&turn, ROTATION_WALK);
+    domain_run_ms(&turn.domain, 30);
+    begun = walks - before;
+    assert_int_equal(updated.calls, 0);
+    pthread_mutex_unlock(&gate);
+    assert_int_equal(begun, 0);
+    await_end(&turn);
+    assert_int_equal(updated.calls, 1);
+    assert_int_equal(walks, before + 2);
+    assert_rotated(&turn, 1);
     teardown(&turn);
 }
 
@@ -971,6 +1060,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_krb5_32c9b8f1aa_every_record_of_every_class),
         cmocka_unit_test(test_goes_on_after_a_crash),
+        cmocka_unit_test(test_goes_on_after_a_crash_in_each_phase),
+        cmocka_unit_test(test_the_walk_awaits_what_was_under_way),
         cmocka_unit_test(test_bitwarden_7709_changes_go_on),
         cmocka_unit_test(test_a_change_meets_the_rotation),
         cmocka_unit_test(test_kviklet_575_an_unreadable_record_is_left),
