@@ -184,7 +184,7 @@ def make_cgroup():
     if not roots:
         raise OSError('there is no cgroup2 file system')
     path = os.path.join(roots[0], f'world-{os.getpid()}')
-    os.mkdir(path)
+    os.makedirs(path, exist_ok=True)  # one who was killed may have left it
     _enter(path)
     return path
 
