@@ -26,7 +26,7 @@ class Door:
         self.door, self.connection = door, connect(door)
         # Descriptors can be sent once the connection is authenticated.
         self.call('/', 'org.freedesktop.DBus.Peer', 'Ping', '')
-    def call(self, path, interface, member, signature, *arguments, timeout=30):
+    def call(self, path, interface, member, signature, *arguments, timeout=60):
         if '.' not in interface:
             interface = f'{OURS}.{interface}'
         return self.connection.call_blocking(
@@ -45,7 +45,7 @@ class Door:
             return name
     def manager(self, name):
         return self.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss', OURS + '.Manager', name)
-    def state(self, seconds=30):
+    def state(self, seconds=60):
         """The state that stays: a rebuild under way is waited for."""
         end = time.monotonic() + seconds
         while (state := str(self.manager('State'))) == 'rebuilding' and time.monotonic() < end:
@@ -195,7 +195,7 @@ def gone(client, seconds):
 '''
 
 
-def run(world, code, user='root', timeout=60):
+def run(world, code, user='root', timeout=300):
     """What the code gave to answer()."""
     done = world.run(['/usr/bin/python3', '-c', PRELUDE + code], user, timeout=timeout)
     return json.loads(done.stdout.splitlines()[-1])

@@ -55,7 +55,7 @@ class World:
             raise RuntimeError('the world did not come up')
         self.pid = int(line)
         if archive:  # or the end of its start would turn up amidst what a test looks at
-            wait_until(lambda: 'unseal ok detail="at start' in self.read(self.audit_log), 'the start to end', 30)
+            wait_until(lambda: 'unseal ok detail="at start' in self.read(self.audit_log), 'the start to end')
 
     def close(self):
         """The world and all in it are gone when this returns."""
@@ -96,7 +96,7 @@ class World:
         """The argument vector that runs arguments in the world, for a Popen of one's own."""
         return enter.arguments(self.pid, user, arguments)
 
-    def run(self, command, user='root', input=None, check=True, timeout=60, **options):
+    def run(self, command, user='root', input=None, check=True, timeout=300, **options):
         """Runs command (a list, or a string for the shell) and returns the CompletedProcess, with
         text in stdout and stderr (bytes if input is bytes). check: a failure fails the test."""
         arguments = ['bash', '-c', command] if isinstance(command, str) else list(command)
@@ -162,12 +162,14 @@ class World:
                  'while ! busctl list >/dev/null 2>&1; do sleep 0.01; done')
 
 
-def wait_until(condition, what, seconds=60):
-    """Long enough for a machine that is busy with everything else; what hangs is found all the same."""
+def wait_until(condition, what, seconds=120):
+    """What condition gives in the end. Long enough for a machine that is busy with everything else; what hangs is
+    found all the same."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f'waited {seconds} s in vain for {what}'
+    while not (seen := condition()):
+        assert time.monotonic() < deadline, f'waited {seconds} s in vain for {what}; it was {seen!r}'
         time.sleep(0.01)
+    return seen
 
 
 def pytest_configure(config):

@@ -24,7 +24,7 @@ LOST = ('NoReply', 'Disconnected', 'ServiceUnknown', 'NameHasNoOwner', 'NoServer
         'Failed', 'IOError', 'Timeout', 'TimedOut')
 # The service says that nothing was done; try again.
 NOT_YET = ('Rebuilding', 'Sealed', 'Unreachable')
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Lost(Exception):
@@ -332,10 +332,11 @@ def writers(seed):
             Applications(5, 'root', 'bus', seed)]
 
 
-def serve(writer, stop, commands, results):
+def serve(writer, stop, begun, commands, results):
     """A writer's process: does what it is told, one line each way."""
     verbs = {'run': lambda: writer.run(stop), 'verify': writer.verify, 'end': writer.end}
     for line in commands:
+        begun[writer.number] = 1
         try:
             verbs[line.strip()]()
         except Exception as error:  # pylint: disable=broad-except
@@ -348,7 +349,7 @@ def serve(writer, stop, commands, results):
 
 class Crew:
     def __init__(self, crew):
-        self.stop = mmap.mmap(-1, 1)
+        self.stop, self.begun = mmap.mmap(-1, 1), mmap.mmap(-1, len(crew))
         self.members = []
         for writer in crew:
             (command, to), (result, out) = os.pipe(), os.pipe()
@@ -356,16 +357,20 @@ class Crew:
                 for other in self.members:
                     other[0].close()
                 os.close(to)
-                serve(writer, self.stop, open(command, encoding='utf-8'), open(out, 'w', encoding='utf-8'))
+                serve(writer, self.stop, self.begun, open(command, encoding='utf-8'), open(out, 'w', encoding='utf-8'))
             os.close(command)
             os.close(out)
             self.members.append((open(to, 'w', encoding='utf-8'), open(result, encoding='utf-8')))
 
     def tell(self, verb):
-        self.stop[0] = 0
+        """All of them are at it when this returns: a busy machine does not get round to each at once."""
+        self.stop[0], self.begun[:] = 0, bytes(len(self.begun))
         for commands, _ in self.members:
             commands.write(verb + '\n')
             commands.flush()
+        deadline = time.monotonic() + PATIENCE
+        while 0 in self.begun[:] and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def results(self):
         self.stop[0] = 1
@@ -391,7 +396,7 @@ def end_service(number, pids=()):
         try:
             os.kill(pid, number)
             ended = True
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while os.path.exists(f'/proc/{pid}') and time.monotonic() < deadline:
                 time.sleep(0.001)
         except ProcessLookupError:

@@ -137,7 +137,9 @@ def main():
         writers.append(os.fork())
         if writers[-1] == 0:
             write(number, counters)
-    cuts = []
+    deadline, cuts = time.monotonic() + kill_run.PATIENCE, []
+    while not all(counter[ACKNOWLEDGED] for counter in counters) and time.monotonic() < deadline:
+        time.sleep(0.01)
     for number in range(times):
         time.sleep(chance.uniform(0.05, 0.6))
         cuts.append(cut(number, counters))

@@ -133,7 +133,7 @@ class Rotator(Member):
         """A last one, to its end: there is one generation left, and nothing of another."""
         reader = kill_run.Reader('root', 'bus')
         reader.call(ROOT, 'Secret', 'SetRotationRate', 'u', 0)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while status(reader)['state'] != 'idle' and time.monotonic() < deadline:
             time.sleep(0.05)
         last = rotate(reader, 0)

@@ -39,7 +39,7 @@ FAULTS = (('no space', FAIL, WRITE | SIZE, ENOSPC, 1), ('EIO', FAIL, WRITE | SIZ
 # What a change may be refused with when the storage fails: nothing was changed.
 REFUSED = ('StorageFailed', 'ReadOnly', 'OutOfMemory', 'LimitsExceeded', 'Rebuilding', 'Damaged',
            'Sealed', 'NoSlotOpens')
-PATIENCE = 30
+PATIENCE = 90
 THINGS, LONG = ('set', 'delete_mapping', 'update', 'seal', 'stop', 'start'), ('seal', 'stop', 'start')
 
 

@@ -367,7 +367,7 @@ with open('/etc/group', 'w', encoding='utf-8') as file:
             left.append('dave')
         print(head + ':' + ','.join(left), file=file)
 begin = time.monotonic()
-while 'ok' in (now := ask()) and time.monotonic() - begin < 30:
+while 'ok' in (now := ask()) and time.monotonic() - begin < 50:
     time.sleep(0.05)
 took = time.monotonic() - begin
 # Whom the name service now knows as a member becomes one with a new log-in.
@@ -383,7 +383,7 @@ answer([*result, now, took, looked_up(doors['dave']), lookup(connect_as('dave', 
     assert before == ['ok'] * 4 + ['NotApplicationUser']
     assert after == ['NotApplicationUser', *['AccessDenied'] * 3, 'NotApplicationUser']
     print(f'took {took:.2f} s')
-    assert took < 25  # the default would be a minute
+    assert took < 45  # the default would be a minute
     assert (old_login, new_login) == ('NotApplicationUser', 'MappingNotFound')
 
 
@@ -496,7 +496,7 @@ answer([[lookup(door, '', 'erp'), lookup(door, '', 'nothing')],
         ['erp' in tree, 'erp' in str(door.call(ROOT, 'Applications', 'List', 'su', '', dbus.UInt32(0)))]])""", 'dave')
     assert asked == ['NotApplicationUser', 'ApplicationNotFound']
     assert seen == ['AccessDenied'] * 6 and listed == [False, False]
-    with subprocess.Popen(peopled.command(['timeout', '60', 'stdbuf', '-oL', 'dbus-monitor', '--system',
+    with subprocess.Popen(peopled.command(['timeout', '120', 'stdbuf', '-oL', 'dbus-monitor', '--system',
                                            "type='signal',sender='org.mastersecret1'"], 'dave'),
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as listener:
         for line in listener.stdout:
@@ -687,5 +687,5 @@ answer([looked_up(connect_as('alice')), connect_as('carol').attempt(ERP, 'Applic
 ''') == ['ok', 'ok']
     assert waiting.poll() is None
     polkit.close()
-    assert waiting.communicate(timeout=60)[0] == 'AccessDenied\n'
+    assert waiting.communicate(timeout=120)[0] == 'AccessDenied\n'
     assert time.monotonic() - begin < 25

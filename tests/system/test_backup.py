@@ -25,7 +25,7 @@ def backup(door, path, hint='', passphrase=b'the passphrase of a backup', mode=0
 '''
 
 
-def ask(world, code, user='root', timeout=90):
+def ask(world, code, user='root', timeout=300):
     return bus_client.run(world, BACKUP + code, user, timeout)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import bus_client
 from conftest import SOURCE
+from login_programs import patient
 from test_audit import EVENT
 
 pytestmark = pytest.mark.service
@@ -111,7 +112,7 @@ def test_daily_work(erp):
 
 def test_pam_example(erp):
     stack = re.search(r'^```\n# (/etc/pam\.d/\S+)\n(.*?)^```$', README, re.M | re.S)
-    erp.write(stack[1], stack[2])
+    erp.write(stack[1], patient(stack[2]))
     service = os.path.basename(stack[1])
     for password, wanted in ((PASSWORD, 0), ('wrong', 1)):
         done = erp.run(['pamtester', service, 'alice', 'authenticate', 'acct_mgmt'], input=password + '\n',

@@ -14,13 +14,24 @@ pytestmark = pytest.mark.service
 
 EXPORT = RESTORE + r'''
 def export(path='/root/export', mode=0o600, flags=os.O_RDWR | os.O_CREAT):
-    got = told(lambda: door.call(ROOT, 'Manager', 'Export', 'a{sh}', named({'file': os.open(path, flags, mode)}), timeout=60))
+    got = told(lambda: door.call(ROOT, 'Manager', 'Export', 'a{sh}', named({'file': os.open(path, flags, mode)}), timeout=120))
     return [int(one) for one in got] if not isinstance(got[0], str) else got[0]
 def import_(path='/root/export'):
-    got = told(lambda: door.call(ROOT, 'Manager', 'Import', 'a{sh}', named({'file': os.open(path, os.O_RDONLY)}), timeout=60))
+    got = told(lambda: door.call(ROOT, 'Manager', 'Import', 'a{sh}', named({'file': os.open(path, os.O_RDONLY)}), timeout=120))
     return int(got) if isinstance(got, int) else got[0]
-def watched(do):
-    """What it gave, and whether Progress went from nothing to all of it meanwhile, and only forwards."""
+def anew():
+    if os.path.exists('/root/export'):
+        os.unlink('/root/export')
+    return export()
+def watched(do, tries=10):
+    """What it gave, and whether Progress went from nothing to all of it meanwhile, and only forwards. Whoever looks on may
+    look away for too long on a busy machine: then once more."""
+    for turn in range(tries):
+        told = watched_once(do)
+        if told[1] is True:
+            break
+    return told
+def watched_once(do):
     import threading
     other, points, ended = Door(), [], threading.Event()
     def watch():
@@ -39,7 +50,7 @@ def watched(do):
 def sealed_while_it_reads():
     import threading
     got, other = [], Door()
-    thread = threading.Thread(target=lambda: got.append(other.attempt(ROOT, 'Secret', 'Check', 'b', True, timeout=60)))
+    thread = threading.Thread(target=lambda: got.append(other.attempt(ROOT, 'Secret', 'Check', 'b', True, timeout=120)))
     thread.start()
     while thread.is_alive() and not door.manager('Progress')[1]:
         time.sleep(0.01)
@@ -47,11 +58,11 @@ def sealed_while_it_reads():
     thread.join()
     return [sealed, *got, door.state(), unseal(door)]
 def check(deep=False):
-    return [[str(part) for part in one] for one in door.call(ROOT, 'Secret', 'Check', 'b', dbus.Boolean(deep), timeout=60)]
+    return [[str(part) for part in one] for one in door.call(ROOT, 'Secret', 'Check', 'b', dbus.Boolean(deep), timeout=120)]
 '''
 
 
-def ask(world, code, user='root', timeout=120):
+def ask(world, code, user='root', timeout=300):
     return bus_client.run(world, EXPORT + code, user, timeout)
 
 
@@ -76,7 +87,7 @@ def test_export_and_import(world):
     furnish(world)
     with slowed(world, 60):
         ((revision, records), told), *others = ask(world, '''
-answer([watched(export), watched(lambda: restore(True)['unreadable']), sealed_while_it_reads()])''')
+answer([watched(anew), watched(lambda: restore(True)['unreadable']), sealed_while_it_reads()])''')
     assert told is True and others == [[0, True], ['ok', 'Sealed', 'sealed', 'ok']], (told, others)
     assert manager(world, 'Revision') == f't {revision}' and records >= 3
     assert ask(world, '''
@@ -95,8 +106,8 @@ open('/root/nothing', 'wb').write(b'')
 answer([import_('/root/cut'), import_('/root/changed'), import_('/root/nothing'), import_('/dev/null'), door.state(),
         int(door.manager('Applications'))])
 ''') == ['Damaged', 'Damaged', 'Damaged', 'BadDescriptor', 'ready', 0]
-    with slowed(world, 60):
-        assert ask(world, 'answer(watched(import_))') == [records, True]
+    with slowed(world, 400):  # there is but one try
+        assert ask(world, 'answer(watched(import_, 1))') == [records, True]
     assert ask(world, 'answer([door.state(), import_(), int(door.manager("Mappings"))])') == ['ready', 'NotEmpty', 2]
     assert lookups(world) == ['first', 'second']
     assert ask(world, 'answer(set_mapping(door, "user:alice", "A", b"later"))') == 'ok'

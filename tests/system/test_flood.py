@@ -107,8 +107,16 @@ def hand_over(client, data, descriptors):
 '''
 
 
+# What one user may have of pipes, and of descriptors that are on their way, the kernel counts by uid on the whole machine,
+# other worlds included: those who flood have uids that nobody else has. The first is a clerk, the third an appadmin.
+FLOODERS = ('flood0', 'flood1', 'flood2', 'flood3')
+
+
 @pytest.fixture(name='furnished', scope='module')
 def make_furnished(shared_world):
+    first = 100000 + os.getpid() * len(FLOODERS)
+    for number, (user, groups) in enumerate(zip(FLOODERS, ('-G clerks', '', '-G appadmins', ''))):
+        shared_world.run(f'useradd -l --uid {first + number} {groups} {user}')
     assert bus_client.run(shared_world, '''
 door = Door()
 answer([create(door), set_mapping(door, 'user:alice', 'ALICE01')])''') == ['ok', 'ok']
@@ -126,16 +134,16 @@ def attack(world, code, user):
 
 def end(process):
     process.stdin.close()
-    process.wait(timeout=30)
+    process.wait(timeout=300)  # it is nice to everybody
     process.stdout.close()
 
 
-def answers(world, door):
-    """Does anybody still answer by this door? A Ping of whoever stands there, for two seconds."""
+def answers(world, door, seconds):
+    """Does anybody still answer by this door? A Ping of whoever stands there."""
     path = '/org/freedesktop/DBus' if door == 'bus' else '/'
     code = ('Door.__init__(Door.__new__(Door), "direct")' if door == 'direct' else
             "connect().call_blocking('org.freedesktop.DBus', '/', 'org.freedesktop.DBus.Peer', 'Ping', '', ())")
-    return world.run(['timeout', '-s', 'KILL', '4', '/usr/bin/python3', '-c', bus_client.PRELUDE + code],
+    return world.run(['timeout', '-s', 'KILL', str(seconds), '/usr/bin/python3', '-c', bus_client.PRELUDE + code],
                      'alice', check=False).returncode == 0
 
 
@@ -160,8 +168,8 @@ print('up', flush=True)
 sys.stdin.read()
 os.kill(pid, 9)
 ''', 'bob')
-    stopped = not answers(furnished, target)
-    other = target == 'bus' and answers(furnished, 'direct')
+    stopped = not answers(furnished, target, 4)
+    other = target == 'bus' and answers(furnished, 'direct', 60)
     end(process)
     assert stopped
     assert target == 'direct' or other, 'the direct socket does not need the bus'
@@ -306,7 +314,7 @@ bus, direct = Door(), Door('direct')
 def found(door):
     assert lookup(door) == 'secret'
 def ask(name, interface, member):
-    bus.connection.call_blocking(name, '/org/freedesktop/DBus', interface, member, '', (), timeout=30)
+    bus.connection.call_blocking(name, '/org/freedesktop/DBus', interface, member, '', (), timeout=60)
 calls = {
     'bus': lambda: found(bus),
     'direct': lambda: found(direct),
@@ -360,7 +368,7 @@ def lookups(world, names, count):
 def flood(world, target='org.mastersecret1'):
     """Four users at once; `target` is whom they call by the bus."""
     processes = [attack(world, f'TARGET = {target!r}\n' + FLOODS[kind] + LOOP, user)
-                 for kind, user in zip(FLOODS, ('bob', 'erin', 'carol', 'dave'))]
+                 for kind, user in zip(FLOODS, FLOODERS)]
     try:
         time.sleep(2)
         yield
@@ -399,7 +407,7 @@ def judge(figures):
 
 
 def settled(world, before):
-    wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back', 30)
+    wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back')
 
 
 def test_all_at_once(furnished):
@@ -409,7 +417,6 @@ def test_all_at_once(furnished):
     the 99th percentile is held against that of the pauses between, and against floors under the same flood."""
     rounds = int(os.environ.get('MS_FLOOD_ROUNDS', 0))
     names, count = (['bus', 'direct', 'daemon', 'socket'], 1000) if rounds else (['bus', 'direct'], 100)
-    furnished.run('id erin >/dev/null 2>&1 || useradd erin')
     before = most = held(furnished)
     columns = {'idle': [], 'flooded': []}
 
@@ -426,9 +433,10 @@ def test_all_at_once(furnished):
     print(f'before {before}, most {most}, after {held(furnished)}')
     figures = {state: {name: [statistics.median(column) for column in zip(*(row[name] for row in rows))]
                        for name in rows[0]} for state, rows in columns.items()}
-    # Six busy processes for two processors, beside whatever else the machine does.
+    # Six busy processes for two processors, beside whatever else the machine does; who had to wait for all of it
+    # would wait for seconds.
     for door in ('bus', 'direct'):
-        assert figures['flooded'][door][0] < figures['idle'][door][0] * 10 + 250000
+        assert figures['flooded'][door][0] < figures['idle'][door][0] * 10 + 1000000
     if rounds:
         judge(figures)
     assert most[1] < 1000 * 17 + 4096
@@ -469,7 +477,7 @@ def with_cursor(size):
                    string(b'x' * size) + struct.pack('<I', 0))
 def outcome(size):
     client = raw()
-    client.settimeout(20)
+    client.settimeout(60)
     try:
         client.sendall(with_cursor(size - len(with_cursor(3)) + 3))
         return 'answered' if client.recv(1000) else 'closed'
@@ -493,4 +501,4 @@ few = more(0, 1024 - present)
 full = len(door.call(*objects))
 answer([sorted(few | more(1024, 1025)), full, door.attempt(*objects),
         len(door.call(ROOT, 'Applications', 'List', 'su', '', dbus.UInt32(0))[0])])
-''', timeout=120) == [['ok'], 1024, 'TooLarge', 256]
+''') == [['ok'], 1024, 'TooLarge', 256]

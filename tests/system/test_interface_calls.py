@@ -234,12 +234,18 @@ answer([[name for name in found if name[0] == 'p'], len(found) == len(set(found)
 
 
 def test_guessing_is_limited(furnished):
+    reload = 'busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload'
+    # One is forgiven each second if nothing else is said, and a busy machine takes its time.
+    furnished.write(furnished.config, '[limits]\nverify-per-minute = 1\n')
+    furnished.run(reload)
     assert bus_client.run(furnished, r'''
 door = Door()
 results = [verify(door, b'wrong', 'bob') for i in range(15)]
 answer([results.index('LimitsExceeded') in (10, 11), verify(door, b'second', 'bob'),
         verify(door, b'wrong', 'alice')])
 ''') == [True, 'LimitsExceeded', False]
+    furnished.write(furnished.config, '')
+    furnished.run(reload)
 
 
 def test_busctl(furnished):
@@ -268,7 +274,7 @@ answer(str(Door('direct').call(ROOT, 'org.freedesktop.DBus.Introspectable', 'Int
 
 def test_signals(furnished):
     monitor = subprocess.Popen(
-        furnished.command(['timeout', '60', 'busctl', 'monitor', '--json=short', 'org.mastersecret1']),
+        furnished.command(['timeout', '120', 'busctl', 'monitor', '--json=short', 'org.mastersecret1']),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert 'Monitoring' in monitor.stderr.readline()
     assert bus_client.run(furnished, '''
@@ -305,7 +311,7 @@ for count in range(10):
                                ('Update', 'a{sv}', [variants(contact=str(count))])):
         ears.call_async(OURS, path, OURS + '.Application', member, *arguments, None, None)
     ears.flush()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(heard) < 3 + 2 * count and time.monotonic() < end:
         GLib.MainContext.default().iteration(False)
         time.sleep(0.001)
@@ -323,7 +329,7 @@ for text in ('first', 'second', 'third'):
     call.append('line', 'individual', variants(description=text, fields=fields(('user', False))), signature='ssa{sv}')
     stranger.send_message(call)
 stranger.flush()
-door, end = Door(), time.monotonic() + 10
+door, end = Door(), time.monotonic() + 60
 while time.monotonic() < end:
     try:
         text = door.call(ROOT + '/application/line', 'org.freedesktop.DBus.Properties', 'Get', 'ss',

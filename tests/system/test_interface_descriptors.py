@@ -86,33 +86,53 @@ answer([lookup_with(pty.openpty()[1]), lookup_with(os.open('/', os.O_RDONLY)),
 
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 def test_pipe_that_never_ends(unchanged, door):
-    result, seconds, other = bus_client.run(unchanged, BAD + f'''
-door = Door({door!r})
-begin = time.monotonic()
-pid = os.fork()
-if pid == 0:  # somebody else is answered meanwhile
+    """It is waited for a second. Who asks meanwhile is answered before that, on a busy machine at one of several tries."""
+    result, seconds, quick = bus_client.run(unchanged, BAD + f'''
+other = Door({door!r})
+def tried():
+    pid = os.fork()
+    if pid == 0:
+        global door
+        door, begin = Door({door!r}), time.monotonic()
+        result = verify_with(given(b'secret', end=False))
+        os.write(told, json.dumps([result, time.monotonic() - begin]).encode())
+        os._exit(0)
+    time.sleep(0.5)
     begin = time.monotonic()
-    lookup(Door({door!r}))
-    os._exit(time.monotonic() - begin > 0.9)
-result = verify_with(given(b'secret', end=False))
-answer([result, time.monotonic() - begin, os.waitpid(pid, 0)[1]])
+    lookup(other)
+    took = time.monotonic() - begin
+    return [*json.loads(os.read(hear, 1000)), took < 0.3 and os.waitpid(pid, 0)[1] == 0]
+hear, told = os.pipe()
+for turn in range(20):
+    result = tried()
+    if result[-1]:
+        break
+answer(result)
 ''', 'alice')
-    assert result == 'BadDescriptor' and 0.9 < seconds < 10 and other == 0
+    assert result == 'BadDescriptor' and 0.9 < seconds and quick
 
 
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 def test_late_writer(unchanged, door):
+    """On a busy machine he may be later than the service waits: once he is not."""
     assert bus_client.run(unchanged, BAD + f'''
 door = Door({door!r})
-read, write = os.pipe()
-if os.fork() == 0:
-    os.close(read)
-    for byte in b'secret':
-        time.sleep(0.05)
-        os.write(write, bytes([byte]))
-    os._exit(0)
-os.close(write)
-answer(bool(door.call(ROOT, 'Credentials', 'Verify', 'sssh', 'erp', '', 'password', UnixFd(read))[0]))
+def written_late():
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.close(read)
+        for byte in b'secret':
+            time.sleep(0.05)
+            os.write(write, bytes([byte]))
+        os._exit(0)
+    os.close(write)
+    return door.call(ROOT, 'Credentials', 'Verify', 'sssh', 'erp', '', 'password', UnixFd(read))[0]
+def attempt():
+    try:
+        return bool(written_late())
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+answer(next((True for turn in range(20) if attempt() is True), False))
 ''', 'alice') is True
 
 
@@ -177,7 +197,7 @@ def generate(passphrase=None, backup=None, mode=0o600, slot='keyfile', flags=os.
     os.fchmod(file, mode)
     return door.attempt(ROOT, 'Secret', 'Generate', 'sssa{sh}', slot, 'hint', path,
                         fds(passphrase=passphrase or given(b'long enough'),
-                            backup=backup or file, **more), timeout=30)
+                            backup=backup or file, **more), timeout=120)
 full = os.open('/root/full', os.O_RDWR | os.O_CREAT, 0o600)
 os.write(full, b'x')
 answer([generate(passphrase=given(b'short')), generate(passphrase=given(b'l' * 1025)),
@@ -211,18 +231,18 @@ def hostile(place):
             'memory': os.open('/proc/self/mem', os.O_RDWR), 'append': made(os.O_RDWR | os.O_APPEND, 'append'),
             'read-only': made(os.O_RDONLY, 'read-only'), 'write-only': made(os.O_WRONLY, 'write-only')}
 def backup_to(door, fd):
-    return door.attempt(ROOT, 'Secret', 'Backup', 'ssa{sh}', '', '', fds(backup=fd), timeout=60)
+    return door.attempt(ROOT, 'Secret', 'Backup', 'ssa{sh}', '', '', fds(backup=fd), timeout=120)
 def rotate_to(door, fd):
-    return door.attempt(ROOT, 'Secret', 'Rotate', 'a{sv}a{sh}', variants(), fds(backup=fd), timeout=60)
+    return door.attempt(ROOT, 'Secret', 'Rotate', 'a{sv}a{sh}', variants(), fds(backup=fd), timeout=120)
 def export_to(door, fd):
-    return door.attempt(ROOT, 'Manager', 'Export', 'a{sh}', fds(file=fd), timeout=60)
+    return door.attempt(ROOT, 'Manager', 'Export', 'a{sh}', fds(file=fd), timeout=120)
 def import_from(door, fd):
-    return door.attempt(ROOT, 'Manager', 'Import', 'a{sh}', fds(file=fd), timeout=60)
+    return door.attempt(ROOT, 'Manager', 'Import', 'a{sh}', fds(file=fd), timeout=120)
 def verify_from(door, fd):
-    return door.attempt(ROOT, 'Secret', 'VerifyBackup', 'a{sh}', fds(backup=fd, passphrase=given(b'any')), timeout=60)
+    return door.attempt(ROOT, 'Secret', 'VerifyBackup', 'a{sh}', fds(backup=fd, passphrase=given(b'any')), timeout=120)
 def restore_from(door, fd):
     return door.attempt(ROOT, 'Secret', 'Restore', 'ba{sv}a{sh}', False, variants(),
-                        fds(backup=fd, passphrase=given(b'any')), timeout=60)
+                        fds(backup=fd, passphrase=given(b'any')), timeout=120)
 '''
 
 
@@ -325,7 +345,7 @@ for use, size in ((backup_to, 0), (rotate_to, 0), (export_to, 0), (verify_from, 
     os.kill(keeper, signal.SIGKILL)
     result[use.__name__] = [meanwhile, os.read(read, 100).decode()]
 answer([result, Door().state(), int(Door().manager('Generation'))])
-''', timeout=120)
+''')
     results, *after = results
     assert after == ['ready', 1]
     for use, (meanwhile, outcome) in results.items():
@@ -357,8 +377,8 @@ def test_the_kernels_close_of_a_file(unchanged):
 QUESTIONS += (25,)  # flush: at each close
 file, keeper, _ = still_file(0)
 other = connect_as('bob', 'direct')
-def ask():
-    return other.attempt(ROOT, 'Applications', 'ListOwn', 'su', '', dbus.UInt32(0), timeout=1)
+def ask(seconds=1):
+    return other.attempt(ROOT, 'Applications', 'ListOwn', 'su', '', dbus.UInt32(0), timeout=seconds)
 if os.fork() == 0:
     door = connect_as('alice', 'direct')
     door.attempt(ROOT, 'Credentials', 'Lookup', 'ssa{sh}', 'erp', '', fds(password=file))
@@ -368,5 +388,5 @@ while (said := ask()) == 'ok' and time.monotonic() < end:
     pass
 os.kill(keeper, signal.SIGKILL)
 other = connect_as('bob', 'direct')
-answer([said, ask()])
+answer([said, ask(60)])
 ''') == ['NoReply', 'ok']

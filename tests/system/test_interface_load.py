@@ -5,6 +5,7 @@ signals; a configuration that is wrong. Whoever behaves is served all the while.
 import os
 import statistics
 import subprocess
+import time
 
 import pytest
 
@@ -88,7 +89,7 @@ slow.sendall(b'\\0AUTH EXTER')
 door = Door('direct')
 begin = time.monotonic()
 answer([lookup(door), all(gone(client, 60) for client in silent + [slow]),
-        time.monotonic() - begin < 60, lookup(door)])
+        time.monotonic() - begin < 90, lookup(door)])
 ''', 'alice') == ['secret', True, True, 'secret']
 
 
@@ -107,13 +108,14 @@ def test_limit_of_calls_holds_for_wrong_ones_too(furnished):
     """Else a flood of messages with wrong arguments would fill the audit."""
     furnished.write(furnished.config, '[limits]\nrequests-per-second = 10\n')
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
-    before = len(furnished.whole_audit())
+    before, begin = len(furnished.whole_audit()), time.monotonic()
     results = bus_client.run(furnished, '''
 answer([door.attempt(ROOT, 'Credentials', 'Lookup', 's', 'erp')
         for door in map(Door, DOORS) for turn in range(200)])
 ''', 'bob')
     assert {'InvalidArgs', 'LimitsExceeded'} == set(results)
-    assert len(furnished.whole_audit()) - before < 300
+    # A hundred, ten for each second that it took, and what tells of states.
+    assert len(furnished.whole_audit()) - before < 110 + 10 * (time.monotonic() - begin)
 
 
 def test_rubbish(furnished):
@@ -154,7 +156,7 @@ client.recv(4096)
 client.sendall(message(2, ROOT.encode(), b'org.mastersecret1.Applications', b'Create', b'ssa{sv}',
                        string(b'x' * 20000) + padded(string(b'individual') + struct.pack('<I', 0)))
                + message(3, ROOT.encode(), b'org.mastersecret1.Manager', b'Nothing'))
-client.settimeout(10)
+client.settimeout(60)
 replies = b''
 while replies.count(b'org.mastersecret1.Error.') + replies.count(b'UnknownMethod') < 2:
     replies += client.recv(4096)
@@ -201,7 +203,7 @@ except dbus.DBusException:
     for _ in range(50):
         writer.stdout.readline()
     furnished.kill_service(signal_name)
-    acknowledged = int(writer.communicate(timeout=60)[0].split()[-1])
+    acknowledged = int(writer.communicate(timeout=120)[0].split()[-1])
     furnished.start_service()
     stored = bus_client.run(furnished, '''
 mapping = Door().call(ERP, 'Application', 'ShowMapping', 's', '')

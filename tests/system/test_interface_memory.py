@@ -84,7 +84,7 @@ for number in range(1, 9):
         os.close(read)
     note('nothing', door.attempt(ROOT, 'Credentials', 'Lookup', 'ssa{sh}', 'none', '', fds(), timeout=0.4))
 answer({what: sorted(map(str, results)) for what, results in said.items()})
-''', 'alice', timeout=50)
+''', 'alice')
     world.run(f'rm /tmp/fail-{name}')
     print(name, said)
     failures = {'NoReply', 'OutOfMemory'}

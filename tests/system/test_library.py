@@ -3,18 +3,20 @@
 """The installed library: the example of its manual page, whatever the service does."""
 import os
 import re
-import time
 
 import pytest
 
-from conftest import SOURCE
+from conftest import SOURCE, wait_until
 
 pytestmark = pytest.mark.service
 
 FOLDER = '/usr/local/src/example'
 PROGRAM = f'{FOLDER}/example'
-# Its time-out is 1 s; on a busy machine more passes. What the library did not limit would wait 5 s, or 25 s in libdbus.
+# Its time-out is 1 s; on a busy machine more passes. What the library did not limit would wait 5 s, or 25 s in libdbus:
+# never less, whereas a busy machine lets one of several in time.
 LATE = 4.5
+TURNS = 8
+ANSWERED = (0, 'ALICE01, 6 bytes\n', '')
 
 
 def example():
@@ -25,9 +27,11 @@ def example():
     return text.replace('\\e', '\\').replace('\\-', '-').replace('\\&', '')
 
 
-def build(world):
+def build(world, milliseconds=1000):
     world.run(['mkdir', '-p', FOLDER])
-    world.write(f'{FOLDER}/example.c', example())
+    text = example()
+    assert 'set_timeout(context, 1000)' in text
+    world.write(f'{FOLDER}/example.c', text.replace('(context, 1000)', f'(context, {milliseconds})'))
     world.run(f'cd {FOLDER} && cc -std=c11 -Wall -Wextra -Werror example.c -o example '
               '$(pkg-config --cflags --libs mastersecret)')
     world.run("mastersecret app create erp --users clerks --enable && "
@@ -43,41 +47,59 @@ def timed(world, **options):
     return done.returncode, done.stdout, '\n'.join(lines[:-1]), float(lines[-1])
 
 
+def in_time(world):
+    """As timed(); the first of several that is not late."""
+    for _ in range(TURNS):
+        result = timed(world)
+        if result[-1] < LATE:
+            break
+    return result
+
+
+def is_answered(world):
+    """In the second that the example waits; once, where the machine has more to do."""
+    wait_until(lambda: timed(world)[:3] == ANSWERED, 'the example to be answered')
+
+
 def test_example(world):
     build(world)
-    assert timed(world)[:3] == (0, 'ALICE01, 6 bytes\n', '')
-    refused = world.run([PROGRAM, 'erp'], user='dave', check=False)
-    assert refused.returncode == 1
-    assert refused.stderr.startswith('example: ') and '(ask an administrator' in refused.stderr
+    is_answered(world)
+
+    def refused():
+        done = world.run([PROGRAM, 'erp'], user='dave', check=False)
+        assert done.returncode == 1 and done.stderr.startswith('example: ')
+        return '(ask an administrator' in done.stderr
+    wait_until(refused, 'the refusal to come in time')
     assert world.run([PROGRAM, 'nothing'], user='alice', check=False).returncode == 1
 
 
 def test_both_doors(world):
     build(world)
-    def connections(door):
+    def doors():
         trace = world.run(f'strace -f -e trace=connect {PROGRAM} erp 2>&1', user='alice').stdout
-        return door in trace
-    assert connections('/run/mastersecret/direct') and not connections('system_bus_socket')
+        return [door for door in ('/run/mastersecret/direct', 'system_bus_socket') if door in trace]
+    is_answered(world)
+    wait_until(lambda: doors() == ['/run/mastersecret/direct'], 'the direct socket to do')
     world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
-    assert timed(world)[:2] == (0, 'ALICE01, 6 bytes\n')
-    assert connections('system_bus_socket')
+    is_answered(world)
+    assert 'system_bus_socket' in doors()
 
 
 def test_service_absent(world):
     build(world)
     world.run('chmod 0 /usr/libexec/mastersecretd')
     world.kill_service()
-    status, _, text, seconds = timed(world)
+    status, _, text, seconds = in_time(world)
     assert status == 1 and seconds < LATE, text
 
 
 def test_bus_gone(world):
     build(world)
     world.run('kill "$(cat /run/dbus/pid)"')
-    assert timed(world)[0] == 0, 'the direct socket goes on without the bus'
-    world.run('chmod 0 /usr/libexec/mastersecretd; pkill -KILL mastersecretd; sleep 0.2')
-    status, _, text, _ = timed(world)
-    assert status == 1 and 'retry, or raise the time-out' not in text
+    is_answered(world)  # the direct socket goes on without the bus
+    world.run('chmod 0 /usr/libexec/mastersecretd; pkill -KILL mastersecretd; while pgrep mastersecretd; do sleep 0.01; done')
+    assert timed(world)[0] == 1
+    wait_until(lambda: 'retry, or raise the time-out' not in timed(world)[2], 'another reason than the time')
 
 
 @pytest.mark.parametrize('crowd', [0, 100])
@@ -85,10 +107,10 @@ def test_bus_gone(world):
 def test_service_stopped(world, door, crowd):
     build(world)
     world.run(['kill', '-STOP', str(world.service_pid())])
-    world.run(f'for i in $(seq {crowd}); do timeout 20 {PROGRAM} erp >/dev/null 2>&1 & done; true')
+    world.run(f'for i in $(seq {crowd}); do timeout 60 {PROGRAM} erp >/dev/null 2>&1 & done; true')
     if door == 'bus':
         world.run(['mv', '/run/mastersecret/direct', '/run/mastersecret/elsewhere'])
-    status, _, text, seconds = timed(world)
+    status, _, text, seconds = in_time(world)
     assert status == 1 and 'retry, or raise the time-out' in text
     assert 0.9 < seconds < LATE
     world.run(['kill', '-CONT', str(world.service_pid())])
@@ -97,7 +119,7 @@ def test_service_stopped(world, door, crowd):
 def test_bus_stopped(world):
     build(world)
     world.run('kill -STOP "$(cat /run/dbus/pid)"; mv /run/mastersecret/direct /run/mastersecret/x')
-    status, _, _, seconds = timed(world)
+    status, _, _, seconds = in_time(world)
     world.run('kill -CONT "$(cat /run/dbus/pid)"')
     assert status == 1 and 0.9 < seconds < LATE
 
@@ -110,26 +132,25 @@ def test_environment(world):
     assert 'cannot reach the service at unix:path=/nowhere' in \
         world.run(run, user='alice', check=False).stderr
     world.run(f'chown alice {PROGRAM} && chmod 4755 {PROGRAM}')
-    assert world.run(run, user='bob').stdout == 'ALICE01, 6 bytes\n'
+    wait_until(lambda: world.run(run, user='bob', check=False).stdout == 'ALICE01, 6 bytes\n', 'alice to be answered')
 
 
 def test_restarting(world):
+    """Whoever asks while it starts is answered in time, or told so; whoever asks again, answered."""
     build(world)
-    end = time.monotonic() + 60
     outcomes = []
-    while len(outcomes) < 4 or (0 not in outcomes and time.monotonic() < end):
+    for _ in range(4):
         if world.service_pid():
             world.kill_service('KILL')
-        status, _, text, seconds = timed(world)
-        outcomes.append(status)
-        assert seconds < LATE, text
-    assert 0 in outcomes
+        outcomes.append(in_time(world))
+    assert all(seconds < LATE for *_, seconds in outcomes), outcomes
+    is_answered(world)
 
 
 def test_pipes_without_room(world):
     """A user over its share of pipe pages gets pipes of a page or two: a value that fits goes through, a
     longer one is refused, not cut."""
-    build(world)
+    build(world, 60000)
     # The share is the machine's, by uid: one that no other world has, in whatever run of the tests.
     world.run(f'useradd --uid {30000 + os.getpid() % 20000} --groups clerks piper')
     script = """import os, resource, subprocess, sys

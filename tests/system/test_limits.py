@@ -54,16 +54,15 @@ def background(world, code, user='bob'):
 
 def end(process):
     process.stdin.close()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
     process.stdout.close()
 
 
 def comes_back(world, before, kilobytes=8192):
     wait_until(lambda: held(world)[1] <= before[1] + 2, 'the descriptors to come back')
-    after = held(world)
-    print(f'before {before}, after {after}')
     # A sanitizer keeps what was freed.
-    assert world.sanitized or after[0] <= before[0] + kilobytes
+    wait_until(lambda: world.sanitized or held(world)[0] <= before[0] + kilobytes, f'the memory of {before} to come back')
+    print(f'before {before}, after {held(world)}')
 
 
 @pytest.mark.parametrize('kind', ('silent', 'half', 'authenticated'))
@@ -160,18 +159,22 @@ sys.stdin.read()
 @pytest.mark.parametrize('door', ('bus', 'direct'))
 def test_guesses_are_limited_for_caller_and_user(furnished, door):
     """For each caller and user alone; the right answer does not open what is shut, and time does."""
-    furnished.write(furnished.config, '[limits]\nverify-failures = 5\nverify-per-minute = 30\n')
-    furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
+    def forgive(per_minute):
+        """Little while it is guessed: a busy machine takes its time for that."""
+        furnished.write(furnished.config, f'[limits]\nverify-failures = 5\nverify-per-minute = {per_minute}\n')
+        furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
     user, other = ('alice', 'bob') if door == 'bus' else ('bob', 'alice')
+    forgive(100000)  # what was guessed before: of all that a first one is left
+    assert bus_client.run(furnished, "answer([verify(Door(), b'guess', user) for user in ('alice', 'bob')])") == [False] * 2
+    forgive(1)
     assert bus_client.run(furnished, f'''
 door = Door({door!r})
 guesses = [verify(door, b'guess', {user!r}) for turn in range(12)]
-shut = [verify(door, b'secret', {user!r}), verify(door, b'secret', {other!r})]
-end = time.monotonic() + 30
-while (opened := verify(door, b'secret', {user!r})) == 'LimitsExceeded' and time.monotonic() < end:
-    time.sleep(0.5)
-answer([guesses[:5], guesses[9:], shut, opened])
-''') == [[False] * 5, ['LimitsExceeded'] * 3, ['LimitsExceeded', True], True]
+answer([guesses[:4], guesses[9:], verify(door, b'secret', {user!r}), verify(door, b'secret', {other!r})])
+''') == [[False] * 4, ['LimitsExceeded'] * 3, 'LimitsExceeded', True]
+    forgive(30)
+    wait_until(lambda: bus_client.run(furnished, f"answer(verify(Door({door!r}), b'secret', {user!r}))") is True, 'time to open')
+    forgive(1)
     # The user is not shut out by it.
     assert bus_client.run(furnished, f"answer(verify(Door({door!r}), b'secret'))", user) is True
     # A new connection is no new caller.
@@ -185,8 +188,10 @@ def test_requests_per_second(furnished):
     furnished.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
     try:
         assert bus_client.run(furnished, '''
-door = Door('direct')
-results = {lookup(door) for turn in range(200)}
+door, end = Door('direct'), time.monotonic() + 60
+results = {lookup(door) for turn in range(20)}
+while 'LimitsExceeded' not in results and time.monotonic() < end:
+    results.add(lookup(door))
 time.sleep(1)
 answer([sorted(results), lookup(door)])''', 'alice') == [['LimitsExceeded', 'secret'], 'secret']
         assert bus_client.run(furnished, "answer(lookup(Door('direct')))", 'bob') == 'secret'

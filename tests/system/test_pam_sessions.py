@@ -16,8 +16,8 @@ from login_programs import PROGRAMS, SECRET, absent, disabled, passwd, sealed, s
 
 pytestmark = pytest.mark.service
 
-DEADLINE = 1.0
-ALLOWANCE = 6.0
+# Two deadlines of a second, and all programs at once on a busy machine; what waits for libdbus waits 25 s.
+LATE = 8
 LOCAL, NEW = 'alice-login', 'Neues-Passw0rt-7'
 VARIABLES = 'env | grep ^MASTERSECRET_ | sort'
 SHOWN = 'MASTERSECRET_CLIENT=100\nMASTERSECRET_USER=ALICE01\n'
@@ -147,19 +147,21 @@ def test_required_env_keeps_out_whom_nobody_mapped(erp):
 def measure_usual(machine):
     """How long each program takes when all is well."""
     login_programs.stacks(machine, 'capture', programs=SESSIONS)
-    return {program: attempt.seconds for program, attempt in log_in(machine, LOCAL).items()}
+    return log_in(machine, LOCAL)
 
 
 @pytest.mark.parametrize('trouble', (sealed, stopped, absent))
 def test_cockpit_15662_omarchy_8747_two_lines_cost_two_deadlines_at_most(erp, usual, trouble):
     """One call stores and one shows; without either the local password goes on to let the user in."""
+    login_programs.stacks(erp, 'capture', programs=SESSIONS, in_trouble=True)
     with trouble(erp):
-        attempts = log_in(erp, LOCAL, VARIABLES + '; id -un')
+        def ask(programs=SESSIONS):
+            return log_in(erp, LOCAL, VARIABLES + '; id -un', programs=programs)
+        attempts = login_programs.in_time(ask(), usual, LATE, ask)
     assert said(attempts) == dict.fromkeys(SESSIONS, 'alice\n')
     assert stored(erp) == SECRET
-    limit = ALLOWANCE + (0 if trouble is sealed else 2 * DEADLINE)
-    longer = {program: attempts[program].seconds - usual[program] for program in SESSIONS}
-    assert {program: seconds for program, seconds in longer.items() if seconds > limit} == {}
+    longer = {program: attempts[program].seconds - usual[program].seconds for program in SESSIONS}
+    assert {program: seconds for program, seconds in longer.items() if seconds > LATE} == {}
 
 
 @pytest.mark.parametrize('kind, let_in', (('account', ('sshd publickey',)), ('session', ())))
@@ -168,7 +170,7 @@ def test_a_stopped_service_keeps_out_where_that_is_asked_for(erp, kind, let_in):
     mode = {'account': 'capture', 'session': 'env'}[kind]
     line = f'{kind:9} optional    pam_mastersecret.so mode={mode} application=erp'
     strict = line.replace('optional', 'required') + ' unavailable=fail'
-    login_programs.stacks(erp, 'capture', (line, strict), programs=SESSIONS)
+    login_programs.stacks(erp, 'capture', (line, strict), programs=SESSIONS, in_trouble=True)
     with stopped(erp):
         attempts = log_in(erp, LOCAL)
     assert {program for program in SESSIONS if attempts[program].said} == set(let_in)
@@ -183,7 +185,7 @@ class Change(NamedTuple):
     old: str = LOCAL
     during: Callable = contextlib.nullcontext
     changes: tuple = ()
-    deadlines: int = 0
+    in_trouble: bool = False
 
 
 IGNORE = (('unavailable=fail', 'unavailable=ignore'),)
@@ -193,22 +195,21 @@ CHANGES = {
     'disabled mapping': Change(NEW, SECRET, during=disabled),
     # It answers, so unavailable=fail does not cover it.
     'sealed service': Change(NEW, SECRET, during=sealed),
-    'stopped service': Change(LOCAL, SECRET, during=stopped, deadlines=1),
-    'stopped service, ignore': Change(NEW, SECRET, during=stopped, changes=IGNORE, deadlines=1),
-    'no service': Change(LOCAL, SECRET, during=absent, deadlines=1),
-    'no service, ignore': Change(NEW, SECRET, during=absent, changes=IGNORE, deadlines=1),
+    'stopped service': Change(LOCAL, SECRET, during=stopped, in_trouble=True),
+    'stopped service, ignore': Change(NEW, SECRET, during=stopped, changes=IGNORE, in_trouble=True),
+    'no service': Change(LOCAL, SECRET, during=absent, in_trouble=True),
+    'no service, ignore': Change(NEW, SECRET, during=absent, changes=IGNORE, in_trouble=True),
 }
 
 
 @pytest.mark.parametrize('case', CHANGES)
 def test_passwd(erp, case):
     change = CHANGES[case]
-    stack(erp, 'passwd-capture', 'passwd', *change.changes)
+    stack(erp, 'passwd-capture', 'passwd', *change.changes, in_trouble=change.in_trouble)
     with change.during(erp):
         attempt = login_programs.timed(passwd, erp, 'alice', change.old, NEW)
     assert bool(attempt.said) == (change.local == NEW), attempt.errors
-    # pam_unix delays a refusal by up to 3 s.
-    assert attempt.seconds < 3 + change.deadlines * DEADLINE + ALLOWANCE
+    assert not change.in_trouble or attempt.seconds < 20
     assert local_password(erp) == change.local
     assert stored(erp) == change.mapped
 
@@ -324,6 +325,7 @@ def test_fallback(erp):
     logins = (('alice', SECRET), ('alice', LOCAL), ('bob', 'bob-login'), ('bob', SECRET))
     assert [allowed(*login) for login in logins] == [True, False, True, False]
     for trouble in (disabled, stopped):
+        stack(erp, 'login-fallback', 'login', in_trouble=trouble is stopped)
         with trouble(erp):
             assert [allowed(*login) for login in logins[:2]] == [False, False]
 

@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import subprocess
+import termios
 import time
 
 import pytest
@@ -26,7 +27,7 @@ read -r _ </tmp/agent.$$
 rm /tmp/agent.$$
 exec mastersecret app create "$0"' "$1"
 echo "ended with $?"
-sleep 100
+sleep 300
 '''
 
 pytestmark = pytest.mark.skipif(not os.path.exists('/usr/bin/pkttyagent'), reason='polkitd is not installed')
@@ -58,7 +59,7 @@ def create(world, name, user='dave'):
     """Creates an application without an agent; what was said, or '' for success, in bounded time."""
     begin = time.monotonic()
     done = world.run(['mastersecret', 'app', 'create', name], user, check=False)
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 28  # who waits for an agent waits 30 s
     return done.stderr if done.returncode else ''
 
 
@@ -73,7 +74,7 @@ class Terminal:
             stdin=inner, stdout=inner, stderr=inner)
         os.close(inner)
 
-    def until(self, word, seconds=60):
+    def until(self, word, seconds=120):
         deadline = time.monotonic() + seconds
         while word not in self.text:
             assert time.monotonic() < deadline, f'no {word!r} in {self.text!r}'
@@ -85,7 +86,8 @@ class Terminal:
 
     def type(self, text):
         self.until('Password: ')
-        time.sleep(0.5)  # the prompt comes before the terminal stops echoing, which throws input away
+        # The prompt comes before the terminal stops echoing, which throws input away.
+        wait_until(lambda: not termios.tcgetattr(self.terminal)[3] & termios.ECHO, 'the terminal to stop echoing')
         os.write(self.terminal, text.encode() + b'\n')
 
     def status(self):

@@ -104,7 +104,7 @@ signals.add_match_string("type='signal',sender='org.mastersecret1',path='/org/ma
 signals.add_message_filter(lambda _, message: heard.append((message.get_member(), message.get_args_list())))
 for number in range(60):
     assert create(door, f'app{number}') == 'ok'
-outcome = [rotate(door, rate=dbus.UInt32(40))[0]]
+outcome = [rotate(door, rate=dbus.UInt32(2))[0]]  # 30 s, unless it is told to hurry
 while rotation(door)['state'] != 'walk':
     time.sleep(0.01)
 outcome += [rotate(door)[0], door.attempt(ROOT, 'Secret', 'PauseRotation', '')]
@@ -135,6 +135,7 @@ def test_killed_at_every_step(world):
     print(json.dumps(result))
     assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])
     assert sum(result['killed'].values()) >= KILLS
-    assert result['rotations'] >= 1 and all(count > KILLS for count in result['acknowledged'][:-1])
+    # Each of the callers got something done, whatever else the machine does.
+    assert result['rotations'] >= 1 and all(count > KILLS // 2 for count in result['acknowledged'][:-1])
     if KILLS >= 300: # else chance may leave one out
         assert all(result['killed'].get(step, 0) > 5 for step in STEPS), result['killed']

@@ -60,7 +60,7 @@ def perform(world, heading, sealed=False, passphrases=False):
     for command in TASKS[heading]:
         if command.startswith(ELSEWHERE):
             continue
-        done = world.run(answered(command, shares, passphrases), timeout=120, check=not sealed)
+        done = world.run(answered(command, shares, passphrases), check=not sealed)
         assert done.returncode == 0 or 'status' in command, done
         said[command] = done.stdout
     return said
@@ -201,7 +201,7 @@ def test_secret_known(world):
 
 def test_rotation_half_finished(world):
     furnish(world)
-    world.run('for i in $(seq 40); do mastersecret app create app$i || exit 1; done', timeout=120)
+    world.run('for i in $(seq 40); do mastersecret app create app$i || exit 1; done')
     cli(world, 'secret', 'rotate', '--throttle', '1', '--backup', '/root/half.backup', '--to-recipients')
     wait_until(lambda: len(live(world)) == 2, 'the rotation to have done a part')
     world.kill_service()

@@ -23,7 +23,7 @@ def named(pipes):
 def secret(door, member, signature, *arguments, **pipes):
     if pipes or signature.endswith('a{sh}'):
         arguments += (named(pipes),)
-    return told(lambda: door.call(ROOT, 'Secret', member, signature, *arguments, timeout=60))
+    return told(lambda: door.call(ROOT, 'Secret', member, signature, *arguments, timeout=120))
 def slots(door):
     got = door.call(ROOT, 'org.freedesktop.DBus.Properties', 'Get', 'ss', OURS + '.Secret', 'Slots')
     return [[int(slot[0]), str(slot[1]), int(slot[2]), int(slot[3])] for slot in got]
@@ -60,7 +60,7 @@ def unseal(door, **pipes):
 '''
 
 
-def ask(world, code, user='root', timeout=90):
+def ask(world, code, user='root', timeout=300):
     return bus_client.run(world, SLOTS + code, user, timeout)
 
 

@@ -16,7 +16,7 @@ from conftest import wait_until
 pytestmark = [pytest.mark.service, pytest.mark.unconfigured]
 
 # A check by a slow tool needs more.
-SECONDS = int(os.environ.get('MS_THREADS_SECONDS', '180'))
+SECONDS = int(os.environ.get('MS_THREADS_SECONDS', '400'))
 
 UNSEAL = '''
 def unseal():

@@ -3,6 +3,7 @@
 """The unit under a real systemd: it starts, tells, is watched and ends as the unit says, and its sandbox
 refuses what it should and lets the service do all it must. No watchdog figure here is the unit's
 own: half a minute is too long to wait."""
+import contextlib
 import json
 import os
 import re
@@ -54,10 +55,16 @@ def value(world):
     return world.run(['mastersecret', 'get', 'erp'], user='alice').stdout
 
 
-def restarted(world, times):
-    """systemd has started it again, times times in all, and it answers."""
-    wait_until(lambda: show(world, 'NRestarts') == str(times) and active(world),
-               'systemd to start it again')
+@contextlib.contextmanager
+def restarted(world):
+    """What is done within has systemd start it again."""
+    pid = show(world, 'MainPID')
+    yield
+    wait_until(lambda: show(world, 'MainPID') not in (pid, '0') and active(world), 'systemd to start it again')
+
+
+def watchdog_timeouts(world):
+    return world.run(['journalctl', '-u', UNIT, '-o', 'cat', '--no-pager']).stdout.count('Watchdog timeout')
 
 
 def status_becomes(world, text):
@@ -103,25 +110,26 @@ def stall(world):
     """The main loop alone stands still, other threads go on: strace holds it in its wait."""
     return subprocess.Popen(world.command(
         ['strace', '-qq', '-o', '/dev/null', '-e', 'trace=epoll_wait,epoll_pwait', '-e',
-         'inject=epoll_wait,epoll_pwait:delay_enter=8s', '-p', show(world, 'MainPID')]))
+         'inject=epoll_wait,epoll_pwait:delay_enter=10s', '-p', show(world, 'MainPID')]))
 
 
 def test_a_hung_service_is_found_by_the_watchdog(booted):
     """Killed it is started again at once; stopped, or with a loop that stands still, by the watchdog."""
     # TimeoutAbortSec: a loop that is held does not end by the watchdog's signal either.
-    drop_in(booted, 'WatchdogSec=2s\nTimeoutAbortSec=1s\nRestartSec=100ms\n')
+    drop_in(booted, 'WatchdogSec=4s\nTimeoutAbortSec=1s\nRestartSec=100ms\n')
     booted.run(['systemctl', 'start', UNIT])
-    time.sleep(3)
-    assert show(booted, 'NRestarts') == '0', 'it tells the watchdog that it lives'
-    booted.run(['systemctl', 'kill', '-s', 'KILL', UNIT])
-    restarted(booted, 1)
-    booted.run(['systemctl', 'kill', '-s', 'STOP', UNIT])
-    restarted(booted, 2)
-    held = stall(booted)
-    restarted(booted, 3)
-    assert held.wait(timeout=60) is not None
-    log = booted.run(['journalctl', '-u', UNIT, '-o', 'cat', '--no-pager']).stdout
-    assert log.count('Watchdog timeout') == 2
+    told = show(booted, 'WatchdogTimestampMonotonic')
+    wait_until(lambda: show(booted, 'WatchdogTimestampMonotonic') != told, 'it to tell the watchdog that it lives')
+    with restarted(booted):
+        booted.run(['systemctl', 'kill', '-s', 'KILL', UNIT])
+    before = watchdog_timeouts(booted)
+    with restarted(booted):
+        booted.run(['systemctl', 'kill', '-s', 'STOP', UNIT])
+    stopped = watchdog_timeouts(booted)
+    with restarted(booted):
+        held = stall(booted)
+    assert held.wait(timeout=120) is not None
+    assert before < stopped < watchdog_timeouts(booted)
 
 
 def start_traced(world, *options):
@@ -139,7 +147,7 @@ def start_traced(world, *options):
 
 
 def test_stop_while_the_view_is_rebuilt(booted):
-    """Each MiB of the journal takes 2 s here, and there are twelve: the rebuild lasts long, the stop does not."""
+    """Each MiB of the journal takes 5 s here, and there are twelve: the rebuild lasts long, the stop does not."""
     furnish(booted)
     assert bus_client.run(booted, """
 doors = [connect_as(name) for name in ('bob', 'alice')]
@@ -147,16 +155,16 @@ for i in range(200):
     assert set_mapping(doors[i % 2], '', 'EXTERNAL%d' % (i % 2), os.urandom(60000)) == 'ok'
 answer(set_mapping(doors[1], '', 'ALICE01', b'a password'))
 """) == 'ok'
-    booted.run('systemctl kill -s KILL mastersecretd; sleep 0.1; systemctl stop mastersecretd; '
+    booted.run('systemctl kill -s KILL mastersecretd; systemctl stop mastersecretd; '
                'rm -f /var/lib/mastersecret/view*; du -ab /var/lib/mastersecret')
     tracer = start_traced(booted, '-P', '/var/lib/mastersecret/journal',
-                          '-e', 'inject=pread64:delay_enter=2s')
+                          '-e', 'inject=pread64:delay_enter=5s')
     status_becomes(booted, 'rebuilding')
     begin = time.monotonic()
     booted.run(['systemctl', 'stop', UNIT])
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 45
     assert show(booted, 'Result') == 'success'
-    tracer.wait(timeout=60)
+    tracer.wait(timeout=120)
     booted.run(f'rm {DROP_INS}/test.conf; systemctl daemon-reload')
     assert value(booted) == 'a password'
 
