@@ -789,6 +789,7 @@ static void test_export_while_appends_go_on(void **state)
         assert_int_equal(seen.versions, MIXED_VERSIONS - 2 + end.revision - MIXED);
     }
     busy.stop = true;
+    store_close(store); /* one is on its way, and ours */
     close(fd);
 }
 
