@@ -4,10 +4,12 @@
  * files in place. What comes of it is the truth, or a refusal that names file and place; a view is built
  * again. Never another value, never an empty start (bug museum: gnome-keyring 50).
  * So with an export, which is refused and imports nothing.
- * MS_BYTES=all (`make check-bytes`) tries each byte of the journal with the view and without, and leaves
- * out no byte of the view; else the one or the other, and zeros are sampled. */
+ * The view's zeros and lengths are sampled, one of MS_BYTES, which of them by MS_BYTES_SEED; each byte of the
+ * journal is tried with the view and without where MS_BYTES is given (`make check-bytes`), else with the one
+ * or the other. */
 #include "tests/unit/store_fixture.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +22,13 @@
 
 enum { NAMES = 4, RECORD_BYTES = 24, SAMPLE = 97 };
 
-static bool all;
+static bool both;
+static size_t sample = SAMPLE, seed;
+
+static bool is_sampled(size_t at)
+{
+    return (at + seed) % sample == 0;
+}
 
 struct file {
     const char *name;
@@ -207,7 +215,7 @@ static void check(struct state *state, const char *what, size_t at, bool harmles
 static void flip_each(struct state *state, struct file *file, size_t size, bool view)
 {
     for (size_t i = 0; i < size; i++) {
-        if (!all && i % 2 != view && file == &state->journal)
+        if (!both && i % 2 != view && file == &state->journal)
             continue;
         restore(state);
         if (!view)
@@ -225,7 +233,7 @@ static void cut_each(struct state *state, struct file *file, size_t used, bool v
 
     for (file->size = 0; file->size < size;
          file->size += file->size < used + SAMPLE ? 1 : size / 16) {
-        if (!all && file->size % 2 != view && file == &state->journal)
+        if (!both && file->size % 2 != view && file == &state->journal)
             continue;
         restore(state);
         if (!view)
@@ -374,7 +382,7 @@ static void test_view(void **userdata)
     size_t size = view->size, opened = 0, ended = 0;
 
     for (size_t i = 0; i < size; i++) {
-        if (!all && !view->bytes[i] && i % SAMPLE)
+        if (!view->bytes[i] && !is_sampled(i))
             continue;
         restore(state);
         view->bytes[i] ^= (uint8_t)(1u << (i % 8));
@@ -385,7 +393,9 @@ static void test_view(void **userdata)
             ended++;
         view->bytes[i] ^= (uint8_t)(1u << (i % 8));
     }
-    for (view->size = 0; view->size < size; view->size += all ? 1 : SAMPLE) {
+    for (view->size = 0; view->size < size; view->size++) {
+        if (!is_sampled(view->size))
+            continue;
         restore(state);
         if (view_once(state, "cut", view->size))
             opened++;
@@ -399,7 +409,7 @@ static void test_view(void **userdata)
 
 int main(void)
 {
-    const char *bytes = getenv("MS_BYTES");
+    const char *one_of = getenv("MS_BYTES"), *which = getenv("MS_BYTES_SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchor, setup, teardown),
@@ -407,6 +417,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_view, setup, teardown),
     };
 
-    all = bytes && strcmp(bytes, "all") == 0;
+    both = one_of;
+    if (one_of)
+        sample = strtoul(one_of, NULL, 10);
+    if (which)
+        seed = strtoul(which, NULL, 10);
+    if (sample == 0)
+        errx(1, "MS_BYTES: want a number from 1");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
