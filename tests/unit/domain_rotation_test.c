@@ -1033,14 +1033,18 @@ static void mask(const uint8_t *key, uint8_t ret[KEY_SIZE])
         ret[i] = key[i] ^ MASK;
 }
 
-/* The log was opened before, and stays open. */
+/* The log was opened before, and stays open. Under valgrind most of the memory is valgrind's, and reading it
+ * millions of errors. */
 static void test_a_removed_key_is_nowhere_in_memory(void **state)
 {
+    const char *preloaded = getenv("LD_PRELOAD");
     uint8_t secret[KEY_SIZE], mappings[KEY_SIZE];
     const struct generation_keys *keys;
     struct turn turn;
 
     (void)state;
+    if (preloaded && strstr(preloaded, "vgpreload"))
+        skip();
     setup(&turn);
     keys = keyring_find(realm_keyring(turn.domain.realm), 1)->keys;
     mask(keys->secret, secret);
