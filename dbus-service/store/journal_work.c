@@ -243,7 +243,11 @@ static void compact_ended(struct log *log, const struct background *background)
     bool done = background->result == BACKGROUND_DONE;
     bool canceled = background->result == BACKGROUND_CANCELED;
     enum log_outcome outcome = done ? LOG_DONE : canceled ? LOG_CANCELED : LOG_FAILED;
+    struct writer_file file;
 
+    /* It may have switched after the appends of this turn were collected. */
+    writer_position(&log->writer, &file);
+    log->offset = file.offset;
     if (background->result == BACKGROUND_FAILED)
         compact_failed(log, background->text);
     /* The view still holds tombstones that the new file lacks: it is not kept. */
