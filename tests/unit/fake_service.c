@@ -17,9 +17,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -316,6 +318,8 @@ static DBusMessage *answer(DBusMessage *call)
 
 /* ---- Ways to fail ---- */
 
+static atomic_uint *taken; /* calls, in memory that the test shares */
+
 static void send_part(DBusConnection *connection, DBusMessage *reply, enum fake_mode mode)
 {
     char *bytes;
@@ -343,6 +347,8 @@ static void serve(DBusConnection *connection, DBusMessage *call, enum fake_mode 
                              ? failed(call, BUS_ERROR_PREFIX "MappingNotFound", "nothing for alice")
                              : answer(call);
 
+    if (!hello)
+        atomic_fetch_add(taken, 1);
     if (hello || mode == FAKE_ANSWERS || mode == FAKE_WRONG_SIGNATURE || mode == FAKE_FAILS)
         dbus_connection_send(connection, reply, NULL);
     else if (mode != FAKE_SILENT)
@@ -439,11 +445,26 @@ static void spawn(struct fake_service *service, enum fake_mode mode)
 
 void fake_service_start(struct fake_service *service, enum fake_mode mode)
 {
+    if (!taken)
+        taken = mmap(NULL, sizeof(*taken), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (taken == MAP_FAILED)
+        abort();
     strcpy(service->folder, "/tmp/mastersecret-fake-XXXXXX");
     if (!mkdtemp(service->folder))
         abort();
     snprintf(service->address, sizeof(service->address), "unix:path=%s/socket", service->folder);
     spawn(service, mode);
+}
+
+unsigned fake_service_calls(void)
+{
+    return atomic_load(taken);
+}
+
+void fake_service_await_call(unsigned before)
+{
+    while (fake_service_calls() == before)
+        poll(NULL, 0, 1);
 }
 
 void fake_service_kill(struct fake_service *service)
@@ -482,6 +503,7 @@ int fixture_start(void **state, enum fake_mode mode)
     assert_int_equal(mastersecret_new(&fixture->context), MASTERSECRET_OK);
     assert_int_equal(mastersecret_set_address(fixture->context, fixture->service.address),
                      MASTERSECRET_OK);
+    mastersecret_set_timeout(fixture->context, FAKE_PATIENCE_MS);
     *state = fixture;
     return 0;
 }

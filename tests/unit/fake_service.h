@@ -34,8 +34,14 @@ void fake_service_start(struct fake_service *service, enum fake_mode mode);
 void fake_service_restart(struct fake_service *service, enum fake_mode mode);
 void fake_service_kill(struct fake_service *service);
 void fake_service_stop(struct fake_service *service);
+/* Calls that any of them took, Hello aside; and until one more than `before` was. */
+unsigned fake_service_calls(void);
+void fake_service_await_call(unsigned before);
 
-/* Such a service, and a client that asks it: what a test is set up with and torn down by. */
+/* For what must succeed, on any machine: less than the 25 s that libdbus would wait. */
+enum { FAKE_PATIENCE_MS = 20000 };
+
+/* Such a service, and a patient client that asks it: what a test is set up with and torn down by. */
 struct fixture {
     struct fake_service service;
     struct mastersecret *context;
