@@ -233,18 +233,23 @@ static void read_row(const char *mode, const char *function, int refusal, int ex
     fclose(manual);
 }
 
-static int run_in_state(const char *mode, const struct function *function, enum state state)
+static bool is_away(enum state state)
+{
+    return state == STATE_AWAY_FAIL || state == STATE_AWAY_IGNORE;
+}
+
+static int run_in_state(const char *mode, const struct function *function, enum state state,
+                        unsigned timeout_ms)
 {
     static const char *const arguments[STATE_COUNT_] = {
-        [STATE_ANSWERS] = "application=erp timeout=20000",
-        [STATE_REFUSES] = "application=error:MappingDisabled timeout=20000 unavailable=fail",
-        [STATE_AWAY_FAIL] = "application=erp unavailable=fail timeout=300",
-        [STATE_AWAY_IGNORE] = "application=erp unavailable=ignore timeout=300",
+        [STATE_ANSWERS] = "application=erp",
+        [STATE_REFUSES] = "application=error:MappingDisabled unavailable=fail",
+        [STATE_AWAY_FAIL] = "application=erp unavailable=fail",
+        [STATE_AWAY_IGNORE] = "application=erp unavailable=ignore",
     };
-    bool away = state == STATE_AWAY_FAIL || state == STATE_AWAY_IGNORE;
-    pid_t service = away && !function->survives_one_answer
+    pid_t service = is_away(state) && !function->survives_one_answer
                         ? 0
-                        : fake_start(away ? FAKE_ANSWERS_ONCE : FAKE_ANSWERS);
+                        : fake_start(is_away(state) ? FAKE_ANSWERS_ONCE : FAKE_ANSWERS);
     char line[256];
     pam_handle_t *pamh;
     int code;
@@ -252,7 +257,7 @@ static int run_in_state(const char *mode, const struct function *function, enum 
     /* Without the preliminary check's question the first answer would be that of the change. */
     if (state == STATE_AWAY_IGNORE && service > 0)
         fake_pause(service);
-    snprintf(line, sizeof(line), "mode=%s %s", mode, arguments[state]);
+    snprintf(line, sizeof(line), "mode=%s %s timeout=%u", mode, arguments[state], timeout_ms);
     stage_reveal_all("t", line);
     pamh = stage_start("t", "alice", state == STATE_ANSWERS ? FAKE_PASSWORD : "typed");
     code = function->run(pamh);
@@ -272,8 +277,12 @@ static void test_mode_by_function_by_state(void **state)
         for (size_t f = 0; f < sizeof(functions) / sizeof(functions[0]); f++) {
             read_row(modes[m], functions[f].name, PAM_PERM_DENIED, expected);
             for (unsigned s = 0; s < STATE_COUNT_; s++) {
-                int code = run_in_state(modes[m], &functions[f], (enum state)s);
+                bool away = is_away((enum state)s);
+                int code = run_in_state(modes[m], &functions[f], (enum state)s, away ? 300 : 20000);
 
+                /* A machine that stood still gave the one answer there is no time: with more of it. */
+                if (code != expected[s] && away)
+                    code = run_in_state(modes[m], &functions[f], (enum state)s, 10000);
                 if (code != expected[s])
                     print_error("%s, %s, state %u: %d, not %d\n", modes[m], functions[f].name, s,
                                 code, expected[s]);
@@ -309,7 +318,7 @@ static void test_sequence(void **state)
     };
     struct pam_testcase password[] = { pam_test(PAMTEST_CHAUTHTOK, PAM_PERM_DENIED) };
 
-    stage_service("t", "auth required " MODULE " mode=verify application=erp\n"
+    stage_service("t", "auth required " MODULE " mode=verify application=erp timeout=20000\n"
                        "account required " MODULE " mode=verify application=erp\n"
                        "session required " MODULE " mode=verify application=erp\n"
                        "password required " MODULE " mode=verify application=erp\n");

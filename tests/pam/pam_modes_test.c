@@ -308,9 +308,9 @@ static void test_it_is_stored_once(void **state)
 static void test_the_same_value_is_not_written(void **state)
 {
     stage_service("t", "auth requisite " JUDGE
-                       "auth optional " MODULE " mode=capture application=erp\n"
+                       "auth optional " MODULE " timeout=20000 mode=capture application=erp\n"
                        "account requisite pam_permit.so\n"
-                       "account optional " MODULE " mode=capture application=erp\n");
+                       "account optional " MODULE " timeout=20000 mode=capture application=erp\n");
     assert_int_equal(log_in("t", "alice", FAKE_PASSWORD), PAM_SUCCESS);
     assert_string_equal(stage_stored(), "");
 }
@@ -343,9 +343,9 @@ static void test_whose_password_is_stored(void **state)
         const char *log;
 
         stage_service("t", "auth required " WITNESS " ask return=0\n"
-                           "auth optional " MODULE " mode=capture application=%s unavailable=fail\n"
+                           "auth optional " MODULE " timeout=20000 mode=capture application=%s unavailable=fail\n"
                            "account required pam_permit.so\n"
-                           "account required " MODULE " mode=capture application=%s "
+                           "account required " MODULE " timeout=20000 mode=capture application=%s "
                            "unavailable=fail\n", cases[i].application, cases[i].application);
         assert_int_equal(log_in("t", cases[i].user, cases[i].password), PAM_SUCCESS);
         assert_string_equal(stage_stored(), cases[i].stored);
@@ -359,9 +359,9 @@ static void test_whose_password_is_stored(void **state)
 static void test_several_lines(void **state)
 {
     stage_service("t", "auth requisite " JUDGE "auth optional " CAPTURE
-                       "auth optional " MODULE " mode=capture application=former field=pin\n"
+                       "auth optional " MODULE " timeout=20000 mode=capture application=former field=pin\n"
                        "account required pam_permit.so\naccount optional " CAPTURE
-                       "account optional " MODULE " mode=capture application=former field=pin\n");
+                       "account optional " MODULE " timeout=20000 mode=capture application=former field=pin\n");
     assert_int_equal(log_in("t", "alice", FAKE_PASSWORD), PAM_SUCCESS);
     assert_string_equal(stage_stored(), PASSED "user:alice - pin " FAKE_PASSWORD "\n");
 }
@@ -370,9 +370,9 @@ static void test_several_lines(void **state)
 static void test_lines_do_not_share(void **state)
 {
     stage_service("t", "auth requisite " JUDGE
-                       "auth optional " MODULE " mode=capture application=former/x field=pin\n"
+                       "auth optional " MODULE " timeout=20000 mode=capture application=former/x field=pin\n"
                        "account required pam_permit.so\n"
-                       "account optional " MODULE " mode=capture application=former field=x/pin\n");
+                       "account optional " MODULE " timeout=20000 mode=capture application=former field=x/pin\n");
     assert_int_equal(log_in("t", "alice", FAKE_PASSWORD), PAM_SUCCESS);
     assert_string_equal(stage_stored(), "");
     assert_string_equal(stage_log(), "");
@@ -492,7 +492,7 @@ static void test_env(void **state)
     char *text;
 
     stage_service("t", "session required pam_permit.so\n"
-                       "session required " MODULE " mode=env application=erp\n");
+                       "session required " MODULE " timeout=20000 mode=env application=erp\n");
     pamh = stage_start("t", "alice", NULL);
     assert_int_equal(pam_open_session(pamh, 0), PAM_SUCCESS);
     text = all_variables(pamh);
@@ -521,7 +521,7 @@ static void test_env_never_has_a_masked_field(void **state)
     static const char *const users[] = { "alice", "unset" };
 
     stage_service("t", "session required pam_permit.so\n"
-                       "session required " MODULE " mode=env application=erp field=password\n");
+                       "session required " MODULE " timeout=20000 mode=env application=erp field=password\n");
     for (size_t i = 0; i < 2; i++) {
         pam_handle_t *pamh = stage_start("t", users[i], NULL);
 
@@ -550,7 +550,7 @@ static void test_env_skips_nothing(void **state)
 {
     pam_handle_t *pamh;
 
-    stage_service("t", "session sufficient " MODULE " mode=env application=erp\n"
+    stage_service("t", "session sufficient " MODULE " timeout=20000 mode=env application=erp\n"
                        "session required pam_deny.so\n");
     pamh = stage_start("t", "alice", NULL);
     assert_int_not_equal(pam_open_session(pamh, 0), PAM_SUCCESS);
@@ -593,7 +593,7 @@ static void test_external_user(void **state)
     check_user("mode=verify application=crew" EXTERNAL, "alice", FAKE_PASSWORD, PAM_SUCCESS,
                "EXTERNAL01");
     check_user("mode=verify application=crew" EXTERNAL, "alice", "wrong", PAM_AUTH_ERR, "alice");
-    check_user("mode=verify application=crew user=local", "alice", FAKE_PASSWORD, PAM_SUCCESS,
+    check_user("mode=verify application=crew timeout=20000 user=local", "alice", FAKE_PASSWORD, PAM_SUCCESS,
                "alice");
     check_user("mode=authtok application=crew" EXTERNAL, "alice", "typed", IGNORED, "EXTERNAL01");
     stage_authtok(text, sizeof(text));
