@@ -621,9 +621,11 @@ static void test_compact_of_nothing_and_twice(void **state)
 
 static int temporary_file(void)
 {
-    int fd = open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    char path[] = "/tmp/mastersecret-export-XXXXXX"; /* not every file system has O_TMPFILE */
+    int fd = mkostemp(path, O_CLOEXEC);
 
     assert_true(fd >= 0);
+    unlink(path);
     return fd;
 }
 
@@ -804,7 +806,9 @@ static void test_export_refuses_what_is_no_file(void **state)
     end = export_run(store, ends[1]);
     assert_int_equal(end.outcome, LOG_BAD_FILE);
     assert_non_null(strstr(end.text, "regular file"));
-    fd = open("/tmp", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    fd = openat(store->folder_fd, "export", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    unlinkat(store->folder_fd, "export", 0);
     assert_int_equal(export_run(store, fd).outcome, LOG_BAD_FILE);
     close(fd);
     fd = temporary_file();
