@@ -5,6 +5,7 @@ service is killed in the midst of it. `make check-kill` kills 300 times (MS_KILL
 import json
 import os
 import random
+import re
 
 import pytest
 
@@ -125,6 +126,25 @@ answer({'outcome': outcome, 'to': now['to'] - first, 'generations': len(door.cal
 ''', timeout=400)
     assert result['outcome'] == ['ok', 'RotationRunning', 'ok', True, 'ok', 'ok', True, 'RotationRunning', 'ok', 'ok']
     assert result['to'] == 2 and result['generations'] == 1
+
+
+def test_by_busctl_alone(shared_world):
+    """With a recipient and a directory it takes no secret; and each tenth of it is in the audit."""
+    def busctl(interface, *words):
+        return shared_world.run(['busctl', 'call', 'org.mastersecret1', '/org/mastersecret1', f'org.mastersecret1.{interface}',
+                                 *words]).stdout
+    shared_world.run('install -d -o mastersecret -m 700 /srv/backup')
+    public = shared_world.run('mastersecret secret recipient new --private-file /root/recipient').stdout.split()[1]
+    shared_world.write(shared_world.config, '[secret]\nbackup-directory = /srv/backup\nrotation-rate = 400\n')
+    busctl('Manager', 'Reload')
+    busctl('Secret', 'AddRecipient', 'ss', 'safe', public)
+    run(shared_world, "door = Door()\nanswer([create(door, f'tenth{number}') for number in range(20)])")
+    kind, to = busctl('Secret', 'Rotate', 'a{sv}a{sh}', '0', '0').split()
+    assert run(shared_world, "answer(ended(Door()))", timeout=240)['to'] == int(to) and kind == 'u'
+    tenths = [int(found[1]) for line in shared_world.audit()
+              if (found := re.search(fr' MS0115 .*\b(\d+) %: \d+ of \d+ records are under generation {to}\b', line))]
+    assert tenths == list(range(10, 100, 10))
+    shared_world.run('mastersecret secret backup verify /srv/backup/* --private-key /root/recipient')
 
 
 def test_killed_at_every_step(world):
