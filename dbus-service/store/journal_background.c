@@ -14,6 +14,7 @@ static void *background_main(void *userdata)
     struct background *background = userdata;
 
     background->run(background);
+    close(steal_fd(&background->fd)); /* the last of a file that was replaced takes its time */
     atomic_store(&background->ended, true);
     background->question.notify(background->question.userdata);
     return NULL;

@@ -173,7 +173,7 @@ static int export_write(struct export *export, struct copy *copy)
     return r < 0 ? r : copy_verify(copy, true);
 }
 
-void export_run(struct export *export)
+static void export_to_file(struct export *export)
 {
     struct copy copy = { .fd = export->fd, .canceled = &export->canceled,
                          .progress = &export->progress };
@@ -198,6 +198,12 @@ void export_run(struct export *export)
         /* Half of an export is nobody's use. It stays, but it is not complete, and says so. */
     }
     copy_deinit(&copy);
+}
+
+void export_run(struct export *export)
+{
+    export_to_file(export);
+    export_deinit(export); /* the last of a journal that was replaced takes its time */
 }
 
 void export_deinit(struct export *export)

@@ -22,9 +22,9 @@ struct export {
     char text[128];
 };
 
-/* On a thread: sets outcome and text. */
+/* On a thread: sets outcome and text, and closes what it owns. */
 void export_run(struct export *export);
-/* Closes what it owns. */
+/* For one that never ran. */
 void export_deinit(struct export *export);
 
 #endif

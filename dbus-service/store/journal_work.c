@@ -308,7 +308,6 @@ static void export_end(struct log *log)
 
     if (!task_collect(&log->export_task))
         return;
-    export_deinit(export);
     order_end(&log->export, export->outcome,
               export->outcome == LOG_DONE ? export->head.revision : 0, export->text);
 }
