@@ -7,6 +7,7 @@
 #include "dbus-service/bus/call.h"
 #include "dbus-service/domain/backup_watch.h"
 #include "dbus-service/domain/export.h"
+#include "dbus-service/domain/slot.h"
 
 #include <errno.h>
 #include <string.h>
@@ -108,10 +109,8 @@ static void get_slots(const struct property_source *source, struct writer *write
 {
     static const enum slot_kind kinds[] = { SLOT_CREDENTIAL, SLOT_KEYFILE, SLOT_PASSPHRASE,
                                             SLOT_SHARES };
-    unsigned mask = 0;
+    unsigned mask = slot_list_kinds(realm_slots(source->service->realm));
 
-    if (keyring_slots(source->service->folder_fd, &mask) != KEYRING_DONE)
-        mask = 0;
     writer_open(writer, DBUS_TYPE_ARRAY, "s");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (mask & 1u << kinds[i])

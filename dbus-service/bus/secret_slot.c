@@ -296,15 +296,12 @@ static void on_opened(void *userdata, const struct failure *failure)
         reply_progress(call, *needed, *needed);
 }
 
-int handle_enter_share(struct call *call)
+static int enter_share(struct call *call)
 {
-    static const struct descriptor_rule rules[] = { { "share", DESCRIPTOR_VALUE, true }, { NULL } };
     struct share_entry *entry = call->service->share_entry;
     unsigned entered, needed, *kept;
-    int r = descriptors_accept(call, 0, rules);
+    int r = share_entry_add(entry, descriptors_find(call, "share")->value, &call->failure);
 
-    if (r == 0)
-        r = share_entry_add(entry, descriptors_find(call, "share")->value, &call->failure);
     if (r != 0)
         return r;
     share_entry_progress(entry, &entered, &needed);
@@ -318,7 +315,29 @@ int handle_enter_share(struct call *call)
     if (!kept)
         return -ENOMEM;
     *kept = needed;
-    r = share_entry_unseal(entry, on_opened, call, &call->failure);
+    return share_entry_unseal(entry, on_opened, call, &call->failure);
+}
+
+static void on_slots(void *userdata, const struct failure *failure)
+{
+    struct call *call = userdata;
+    int r;
+
+    if (!call_succeeded(call, failure))
+        return;
+    r = enter_share(call);
+    if (r != 0)
+        call_fail(call, r);
+}
+
+/* Held against the keyring's file as it is now: somebody may have put a good copy in the place of a bad one. */
+int handle_enter_share(struct call *call)
+{
+    static const struct descriptor_rule rules[] = { { "share", DESCRIPTOR_VALUE, true }, { NULL } };
+    int r = descriptors_accept(call, 0, rules);
+
+    if (r == 0)
+        r = realm_read_slots(call->service->realm, on_slots, call, &call->failure);
     call->acting = r == 0;
     return r;
 }
@@ -335,20 +354,18 @@ int handle_cancel_shares(struct call *call)
 
 void get_secret_slots(const struct property_source *source, struct writer *writer)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
+    const struct slot_list *list = realm_slots(source->service->realm);
 
-    if (keyring_slot_infos(source->service->folder_fd, infos, &count) != KEYRING_DONE)
-        count = 0;
     writer_open(writer, DBUS_TYPE_ARRAY, "(usuu)");
-    for (size_t i = 0; i < count; i++) {
-        const char *kind = infos[i].usable ? slot_kind_name((enum slot_kind)infos[i].kind) : NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct slot_info *info = &list->infos[i];
+        const char *kind = info->usable ? slot_kind_name((enum slot_kind)info->kind) : NULL;
 
         writer_open(writer, DBUS_TYPE_STRUCT, NULL);
-        writer_uint32(writer, infos[i].id);
+        writer_uint32(writer, info->id);
         writer_string(writer, kind ? kind : "unknown");
-        writer_uint32(writer, infos[i].threshold);
-        writer_uint32(writer, infos[i].count);
+        writer_uint32(writer, info->threshold);
+        writer_uint32(writer, info->count);
         writer_close(writer);
     }
     writer_close(writer);

@@ -81,25 +81,25 @@ static void check_slot(struct check *check, const struct keyring *keyring,
 
 static void check_slots(struct check *check, const struct keyring *keyring)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0, usable = 0;
-    int r = keyring_slot_infos(check->realm->options.folder_fd, infos, &count);
+    struct slot_list list;
+    size_t usable = 0;
 
-    if (r != KEYRING_DONE) {
+    keyring_slot_list(check->realm->options.folder_fd, &list);
+    if (list.outcome != KEYRING_DONE) {
         remedy(add(check, "error", "the keyring's file cannot be read any more"),
                "see mastersecret-secret(7): The keyring is damaged; do not restart the service meanwhile");
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        usable += infos[i].usable;
-        if (infos[i].usable)
-            check_slot(check, keyring, &infos[i]);
+    for (size_t i = 0; i < list.count; i++) {
+        usable += list.infos[i].usable;
+        if (list.infos[i].usable)
+            check_slot(check, keyring, &list.infos[i]);
         else
             remedy(add(check, "warning",
                        "slot %u is of a newer version or ill-formed: it opens nothing here",
-                       infos[i].id),
+                       list.infos[i].id),
                    "install the version that made it, or run: mastersecret secret slot remove %u",
-                   infos[i].id);
+                   list.infos[i].id);
     }
     if (usable == 1)
         remedy(add(check, "note",

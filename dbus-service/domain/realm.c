@@ -23,12 +23,15 @@ struct realm_task {
     char *hint;
     char *location;
     int backup_fd;
+    void (*run)(struct realm_task *task);
+    void (*ended)(struct realm_task *task);
     /* From the worker. */
     int outcome;
+    struct slot_list slots;
     struct keyring *keyring;
     realm_open_run open_run; /* instead of opening what is in the folder */
     void *work;
-    struct failure refused;  /* by that: told when the journal is open again */
+    struct failure refused;  /* by that: told when the journal is open again; or a generation, before it began */
     bool restored;           /* by that: there are other keys now, whatever comes of the rest */
     struct failure unloaded; /* why what is kept in memory could not be read */
     bool again;              /* the view was to blame, and is built anew */
@@ -103,6 +106,11 @@ const char *realm_slot_used(const struct realm *realm)
     const char *name = realm_keyring(realm) ? slot_kind_name(realm->slot_used) : NULL;
 
     return name ? name : "";
+}
+
+const struct slot_list *realm_slots(const struct realm *realm)
+{
+    return &realm->slots;
 }
 
 void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret_total,
@@ -197,6 +205,7 @@ int realm_new(const struct realm_options *options, struct realm **ret_realm)
         return -ENOMEM;
     realm->options = *options;
     realm->state = r == KEYRING_DONE ? REALM_SEALED : REALM_UNCONFIGURED;
+    keyring_slot_list(options->folder_fd, &realm->slots);
     r = uv_timer_init(options->loop, &realm->timer);
     if (r < 0) {
         free(realm);
@@ -310,11 +319,31 @@ static int task_new(struct realm *realm, realm_done done, void *userdata,
     return 0;
 }
 
-static int task_submit(struct realm_task *task, void (*run)(void *userdata),
-                       void (*done)(void *userdata), struct failure *failure)
+/* Whoever worked with the keyring's file says which slots it has now: the loop never reads it. */
+static void run_task(void *userdata)
 {
-    int r = work_submit(task->realm->options.work, WORK_KDF, run, done, task);
+    struct realm_task *task = userdata;
 
+    task->run(task);
+    keyring_slot_list(task->realm->options.folder_fd, &task->slots);
+}
+
+static void on_task(void *userdata)
+{
+    struct realm_task *task = userdata;
+
+    task->realm->slots = task->slots;
+    task->ended(task);
+}
+
+static int task_submit(struct realm_task *task, void (*run)(struct realm_task *task),
+                       void (*ended)(struct realm_task *task), struct failure *failure)
+{
+    int r;
+
+    task->run = run;
+    task->ended = ended;
+    r = work_submit(task->realm->options.work, WORK_KDF, run_task, on_task, task);
     if (r == -EBUSY)
         return failure_set(failure, ERROR_LIMITS_EXCEEDED, NULL);
     if (r < 0)
@@ -525,13 +554,16 @@ static void reopen_if_damaged(struct realm *realm)
 }
 
 /* The worker is back with the keyring or without. */
-static void on_keyring(void *userdata)
+static void on_keyring(struct realm_task *task)
 {
-    struct realm_task *task = userdata;
     struct realm *realm = task->realm;
-    struct failure failure;
+    struct failure failure = task->refused;
     int r = task->outcome;
 
+    if (failure.code != ERROR_NONE) {
+        task_end(task, &failure);
+        return;
+    }
     if (r == KEYRING_DONE) {
         realm->keyring = STEAL(task->keyring);
         realm->slot_used = task->slot;
@@ -551,16 +583,13 @@ static void on_keyring(void *userdata)
 
 /* ---- Opened by what somebody else makes ---- */
 
-static void run_open_by(void *userdata)
+static void run_open_by(struct realm_task *task)
 {
-    struct realm_task *task = userdata;
-
     task->outcome = task->open_run(task->work, &task->keyring, &task->unloaded);
 }
 
-static void on_open_by(void *userdata)
+static void on_open_by(struct realm_task *task)
 {
-    struct realm_task *task = userdata;
     struct realm *realm = task->realm;
     struct failure failure = task->unloaded;
 
@@ -657,28 +686,6 @@ int realm_reopen_after(struct realm *realm, realm_open_run run, void *work, real
 
 /* ---- Generate ---- */
 
-static void run_generate(void *userdata)
-{
-    struct realm_task *task = userdata;
-    struct keyring_generate request = {
-        .folder_fd = task->realm->options.folder_fd,
-        .slot = task->slot,
-        .sources = task->sources,
-        .backup_passphrase = task->backup_passphrase,
-        .backup_hint = task->hint,
-        .backup_location = task->location,
-        .backup_fd = task->backup_fd,
-    };
-
-    task->outcome = keyring_generate(&request, &task->keyring);
-}
-
-static bool passphrase_fits(const struct secret *passphrase)
-{
-    return passphrase && passphrase->length >= PASSPHRASE_MIN_BYTES &&
-           passphrase->length <= PASSPHRASE_MAX_BYTES;
-}
-
 /* A journal or anchor without a keyring belongs to a realm whose keys are gone from here: a new
  * keyring could never open it, so that is said before one is made. */
 static int check_unused(const struct realm *realm, struct failure *failure)
@@ -696,11 +703,32 @@ static int check_unused(const struct realm *realm, struct failure *failure)
     return 0;
 }
 
+static void run_generate(struct realm_task *task)
+{
+    struct keyring_generate request = {
+        .folder_fd = task->realm->options.folder_fd,
+        .slot = task->slot,
+        .sources = task->sources,
+        .backup_passphrase = task->backup_passphrase,
+        .backup_hint = task->hint,
+        .backup_location = task->location,
+        .backup_fd = task->backup_fd,
+    };
+
+    if (check_unused(task->realm, &task->refused) == 0)
+        task->outcome = keyring_generate(&request, &task->keyring);
+}
+
+static bool passphrase_fits(const struct secret *passphrase)
+{
+    return passphrase && passphrase->length >= PASSPHRASE_MIN_BYTES &&
+           passphrase->length <= PASSPHRASE_MAX_BYTES;
+}
+
 static int check_generate(const struct realm *realm, const struct realm_generate *request,
                           struct failure *failure)
 {
     const struct secret *second = request->slot_passphrase;
-    int r;
 
     if (realm->state != REALM_UNCONFIGURED)
         return failure_set(failure, ERROR_ALREADY_CONFIGURED, NULL);
@@ -715,8 +743,7 @@ static int check_generate(const struct realm *realm, const struct realm_generate
     if (request->slot == SLOT_SHARES) /* added to a keyring that another slot opens */
         return failure_set(failure, ERROR_INVALID_ARGUMENT,
                            "slot is \"keyfile\", \"credential\" or \"passphrase\"");
-    r = slot_check_kind(realm, request->slot, failure);
-    return r != 0 ? r : check_unused(realm, failure);
+    return slot_check_kind(realm, request->slot, failure);
 }
 
 /* Only the material of the slot to be made. */
@@ -777,10 +804,8 @@ int realm_generate(struct realm *realm, struct realm_generate *request, realm_do
 
 /* ---- Unseal and seal ---- */
 
-static void run_unseal(void *userdata)
+static void run_unseal(struct realm_task *task)
 {
-    struct realm_task *task = userdata;
-
     task->outcome = keyring_open(task->realm->options.folder_fd, &task->sources, &task->keyring,
                                  &task->slot);
 }
@@ -835,6 +860,30 @@ int realm_unseal_shares(struct realm *realm, const struct share_set *shares, rea
     struct secret *none = NULL;
 
     return unseal_begin(realm, &none, shares, done, userdata, failure);
+}
+
+static void run_read_slots(struct realm_task *task)
+{
+    (void)task; /* run_task() does */
+}
+
+static void on_slots(struct realm_task *task)
+{
+    task_end(task, &task->refused);
+}
+
+int realm_read_slots(struct realm *realm, realm_done done, void *userdata, struct failure *failure)
+{
+    CLEANUP(task_cleanup) struct realm_task *task = NULL;
+    int r = check_unseal(realm, NULL, failure);
+
+    if (r == 0)
+        r = task_new(realm, done, userdata, &task, failure);
+    if (r == 0)
+        r = task_submit(task, run_read_slots, on_slots, failure);
+    if (r == 0)
+        STEAL(task);
+    return r;
 }
 
 static void on_sealed(void *userdata)

@@ -12,6 +12,7 @@
 
 struct realm;
 struct share_set; /* keys/shares.h */
+struct slot_list; /* keys/keyring_slot.h */
 
 enum realm_state {
     REALM_UNCONFIGURED, /* no master secret yet */
@@ -55,6 +56,9 @@ int realm_check_readable(const struct realm *realm, struct failure *failure) MUS
 const struct keyring *realm_keyring(const struct realm *realm);
 struct log *realm_log(const struct realm *realm);
 const char *realm_slot_used(const struct realm *realm); /* "" unless open */
+/* Of the keyring's file as it was read last: at the beginning, and by whatever works with it. While the keyring is
+ * open, as it could be read last. */
+const struct slot_list *realm_slots(const struct realm *realm);
 /* Of what takes long: the journal that is rebuilt or read, an export, an import. Bytes done and in all, 0 and 0: nothing
  * does. Microseconds left, while nobody is served; else 0. */
 void realm_progress(const struct realm *realm, uint64_t *ret_done, uint64_t *ret_total,
@@ -82,6 +86,9 @@ int realm_unseal(struct realm *realm, struct secret *passphrase, realm_done done
 /* The same with shares, which are the caller's and left alone until `done`. Any that do not fit: BAD_SHARE. */
 int realm_unseal_shares(struct realm *realm, const struct share_set *shares, realm_done done,
                         void *userdata, struct failure *failure) MUST_CHECK;
+/* While sealed: reads again which slots there are. */
+int realm_read_slots(struct realm *realm, realm_done done, void *userdata,
+                     struct failure *failure) MUST_CHECK;
 /* Wipes the keys; appends under way are completed first. */
 int realm_seal(struct realm *realm, realm_done done, void *userdata,
                struct failure *failure) MUST_CHECK;

@@ -5,6 +5,7 @@
 #define DOMAIN_REALM_INTERNAL_H
 
 #include "dbus-service/domain/realm.h"
+#include "dbus-service/keys/keyring_slot.h"
 #include "dbus-service/store/journal.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,7 @@ struct realm {
     struct keyring *log_keyring; /* the log's threads' own, as long as it is open: its key alone */
     struct log *log;
     enum slot_kind slot_used;
+    struct slot_list slots; /* as the last worker with the keyring's file left it; changed while none has it */
     bool storage_failed; /* the log has said so, maybe before it was handed over */
     struct log_progress reading; /* of the worker that reads a journal or an export as a whole */
     uint64_t progress_before;    /* its, when an import goes over into rebuilding */

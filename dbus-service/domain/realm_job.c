@@ -16,6 +16,7 @@ struct realm_job {
     /* From the worker. */
     struct keyring *changed;
     int outcome;
+    struct slot_list slots; /* of the keyring's file as it is now */
     struct failure failure;
     struct realm_job *next;
 };
@@ -25,6 +26,7 @@ static void on_run(void *userdata)
     struct realm_job *job = userdata;
 
     job->outcome = job->run(job->work, job->keyring, &job->changed, &job->failure);
+    keyring_slot_list(job->realm->options.folder_fd, &job->slots);
 }
 
 static void jobs_advance(struct realm *realm);
@@ -49,6 +51,8 @@ static void on_job(void *userdata)
         realm->keyring = STEAL(job->changed);
     }
     keyring_free(STEAL(job->changed));
+    if (job->slots.outcome == KEYRING_DONE) /* else whoever works with the file says what is wrong with it */
+        realm->slots = job->slots;
     realm->job = NULL;
     job_end(job);
     jobs_advance(realm);

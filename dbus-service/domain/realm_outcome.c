@@ -35,10 +35,8 @@ static int failure_no_slot(struct failure *failure, const struct realm *realm, c
     const struct realm_options *options = &realm->options;
     const char *credential = options->credential_path, *keyfile = options->keyfile_path;
     bool has_credential, has_keyfile, has_passphrase;
-    unsigned mask = 0;
+    unsigned mask = slot_list_kinds(&realm->slots);
 
-    if (keyring_slots(options->folder_fd, &mask) != KEYRING_DONE)
-        mask = 0;
     has_credential = mask & (1u << SLOT_CREDENTIAL);
     has_keyfile = mask & (1u << SLOT_KEYFILE);
     has_passphrase = mask & (1u << SLOT_PASSPHRASE);

@@ -115,7 +115,7 @@ static int check(const struct share_entry *entry, const struct share *share, str
         return failure_set(failure, ERROR_ALREADY_UNSEALED, NULL);
     if (entry->opening)
         return failure_set(failure, ERROR_LIMITS_EXCEEDED, "the keyring is being opened right now");
-    r = keyring_share_check(realm->options.folder_fd, share);
+    r = slot_list_check_share(realm_slots(realm), share);
     if (r < 0)
         return r;
     return r == KEYRING_DONE ? 0 : realm_failure_keyring(failure, realm, (enum keyring_outcome)r, false);
@@ -147,17 +147,13 @@ int share_entry_add(struct share_entry *entry, const struct secret *text, struct
 void share_entry_progress(const struct share_entry *entry, unsigned *ret_entered,
                           unsigned *ret_needed)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
+    const struct slot_list *list = realm_slots(entry->realm);
 
     *ret_entered = (unsigned)entry->set->count;
     *ret_needed = entry->set->count > 0 ? entry->set->shares[0].threshold : 0;
-    if (entry->set->count > 0 ||
-        keyring_slot_infos(entry->realm->options.folder_fd, infos, &count) != KEYRING_DONE)
-        return;
-    for (size_t i = 0; i < count && *ret_needed == 0; i++)
-        if (infos[i].kind == SLOT_SHARES && infos[i].usable)
-            *ret_needed = infos[i].threshold;
+    for (size_t i = 0; i < list->count && *ret_needed == 0; i++)
+        if (list->infos[i].kind == SLOT_SHARES && list->infos[i].usable)
+            *ret_needed = list->infos[i].threshold;
 }
 
 static void on_unsealed(void *userdata, const struct failure *failure)

@@ -18,17 +18,15 @@ void slot_change_free(struct slot_change *change)
 int slot_find(const struct realm *realm, uint32_t id, struct slot_info *ret_info,
               struct failure *failure)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
-    int r = keyring_slot_infos(realm->options.folder_fd, infos, &count);
+    const struct slot_list *list = realm_slots(realm);
 
-    if (r < 0)
-        return r;
-    if (r != KEYRING_DONE)
-        return realm_failure_keyring(failure, realm, (enum keyring_outcome)r, false);
-    for (size_t i = 0; i < count; i++)
-        if (infos[i].id == id) {
-            *ret_info = infos[i];
+    if (list->outcome < 0)
+        return list->outcome;
+    if (list->outcome != KEYRING_DONE)
+        return realm_failure_keyring(failure, realm, (enum keyring_outcome)list->outcome, false);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->infos[i].id == id) {
+            *ret_info = list->infos[i];
             return 0;
         }
     return failure_set(failure, ERROR_SLOT_NOT_FOUND, "the keyring has no slot %u", id);

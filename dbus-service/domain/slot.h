@@ -22,7 +22,7 @@ struct slot_change {
 };
 void slot_change_free(struct slot_change *change);
 
-/* Kind and numbers of a slot, from the file. 0, an error code, -errno. */
+/* Kind and numbers of a slot, as of realm_slots(). 0, an error code, -errno. */
 int slot_find(const struct realm *realm, uint32_t id, struct slot_info *ret_info,
               struct failure *failure) MUST_CHECK;
 /* Can the service make or use a slot of that kind? 0 or an error code. */

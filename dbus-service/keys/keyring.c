@@ -133,22 +133,6 @@ int keyring_exists(int folder_fd)
     return errno == ENOENT ? KEYRING_ABSENT : -errno;
 }
 
-int keyring_slots(int folder_fd, unsigned *ret_mask)
-{
-    CLEANUP_SECRET struct secret *bytes = NULL;
-    struct keyring_file file;
-    unsigned mask = 0;
-    int r = keyring_file_load(folder_fd, &bytes, &file);
-
-    if (r != KEYRING_DONE)
-        return r;
-    for (size_t i = 0; i < file.slot_count; i++)
-        if (!file.slots[i].kept)
-            mask |= 1U << file.slots[i].kind;
-    *ret_mask = mask;
-    return KEYRING_DONE;
-}
-
 /* Any slot of the kind. When none opens, the first reason that says more than "not there". */
 static int unwrap_kind(const struct keyring_file *file, enum slot_kind kind,
                        const struct slot_sources *sources, struct key *ret_root,

@@ -114,10 +114,6 @@ int keyring_realm_of(int folder_fd, uint8_t ret_realm[REALM_ID_SIZE]) MUST_CHECK
 
 /* Is there a keyring file? KEYRING_DONE, KEYRING_ABSENT, or -errno. */
 int keyring_exists(int folder_fd) MUST_CHECK;
-/* Kinds of the slots in the file that this version can use, readable without any key, as a bit mask
- * of 1 << enum slot_kind (keys/keyring_slot.h has them one by one).
- * KEYRING_DONE, KEYRING_ABSENT, KEYRING_DAMAGED, KEYRING_NEWER, -errno. */
-int keyring_slots(int folder_fd, unsigned *ret_mask) MUST_CHECK;
 
 /* SLOW when a passphrase is given. Tries the slots for which `sources` has material, in the order
  * credential, keyfile, passphrase, shares: any one slot opens, whatever became of the others.

@@ -25,35 +25,41 @@ static struct slot_info info_of(const struct slot *slot)
     return info;
 }
 
-int keyring_slot_infos(int folder_fd, struct slot_info ret_infos[SLOTS_MAX], size_t *ret_count)
+void keyring_slot_list(int folder_fd, struct slot_list *ret_list)
 {
     CLEANUP_SECRET struct secret *bytes = NULL;
     struct keyring_file file;
-    int r = keyring_file_load(folder_fd, &bytes, &file);
 
-    if (r != KEYRING_DONE)
-        return r;
+    *ret_list = (struct slot_list){ .outcome = keyring_file_load(folder_fd, &bytes, &file) };
+    if (ret_list->outcome != KEYRING_DONE)
+        return;
+    memcpy(ret_list->realm, file.realm, sizeof(ret_list->realm));
+    ret_list->count = file.slot_count;
     for (size_t i = 0; i < file.slot_count; i++)
-        ret_infos[i] = info_of(&file.slots[i]);
-    *ret_count = file.slot_count;
-    return KEYRING_DONE;
+        ret_list->infos[i] = info_of(&file.slots[i]);
 }
 
-int keyring_share_check(int folder_fd, const struct share *share)
+unsigned slot_list_kinds(const struct slot_list *list)
 {
-    CLEANUP_SECRET struct secret *bytes = NULL;
-    struct keyring_file file;
-    int r = keyring_file_load(folder_fd, &bytes, &file);
+    unsigned mask = 0;
 
-    if (r != KEYRING_DONE)
-        return r;
-    if (memcmp(file.realm, share->realm, sizeof(file.realm)) != 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (list->infos[i].usable)
+            mask |= 1U << list->infos[i].kind;
+    return mask;
+}
+
+int slot_list_check_share(const struct slot_list *list, const struct share *share)
+{
+    if (list->outcome != KEYRING_DONE)
+        return list->outcome;
+    if (memcmp(list->realm, share->realm, sizeof(list->realm)) != 0)
         return KEYRING_OTHER_REALM;
-    for (size_t i = 0; i < file.slot_count; i++) {
-        struct slot_info info = info_of(&file.slots[i]);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct slot_info *info = &list->infos[i];
 
-        if (info.kind == SLOT_SHARES && info.id == share->slot &&
-            info.threshold == share->threshold && info.count == share->count)
+        if (info->kind == SLOT_SHARES && info->id == share->slot &&
+            info->threshold == share->threshold && info->count == share->count)
             return KEYRING_DONE;
     }
     return KEYRING_SHARES_DIFFER;

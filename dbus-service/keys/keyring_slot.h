@@ -23,10 +23,20 @@ struct slot_info {
     unsigned threshold, count; /* SLOT_SHARES; else 0 */
 };
 
-/* Readable without any key, in the file's order. KEYRING_DONE, _ABSENT, _DAMAGED, _NEWER,
- * -errno. */
-int keyring_slot_infos(int folder_fd, struct slot_info ret_infos[SLOTS_MAX],
-                       size_t *ret_count) MUST_CHECK;
+/* Which slots the file has: readable without any key, in the file's order. */
+struct slot_list {
+    int outcome; /* of reading it; without KEYRING_DONE there is nothing else */
+    uint8_t realm[REALM_ID_SIZE];
+    size_t count;
+    struct slot_info infos[SLOTS_MAX];
+};
+/* Outcome KEYRING_DONE, _ABSENT, _DAMAGED, _NEWER, -errno. */
+void keyring_slot_list(int folder_fd, struct slot_list *ret_list);
+/* Kinds of those that are usable, as a bit mask of 1 << enum slot_kind. */
+unsigned slot_list_kinds(const struct slot_list *list);
+/* Is it a share of one of them? Needs no key. KEYRING_DONE, KEYRING_OTHER_REALM,
+ * KEYRING_SHARES_DIFFER, and the list's outcome. */
+int slot_list_check_share(const struct slot_list *list, const struct share *share) MUST_CHECK;
 
 struct slot_request {
     enum slot_kind kind;
@@ -58,10 +68,6 @@ int keyring_slot_remove(int folder_fd, const struct keyring *keyring, uint32_t i
  * another key), KEYRING_NEWER, and the above. */
 int keyring_slot_test(int folder_fd, const struct keyring *keyring, uint32_t id,
                       const struct slot_sources *sources) MUST_CHECK;
-
-/* Is it one of a slot in the file? Asked when it is entered; needs no key. KEYRING_DONE,
- * KEYRING_OTHER_REALM, KEYRING_SHARES_DIFFER, and as keyring_slot_infos(). */
-int keyring_share_check(int folder_fd, const struct share *share) MUST_CHECK;
 
 /* The content anew, under the same root key; the slots stay. KEYRING_DONE and the above. */
 int keyring_store(int folder_fd, const struct keyring *keyring) MUST_CHECK;

@@ -140,12 +140,88 @@ static void test_a_forged_one(void **state)
     end(&domain, entry, texts);
 }
 
+static void look(struct domain *domain)
+{
+    struct result result = {0};
+
+    assert_int_equal(realm_read_slots(domain->realm, on_done, &result, &result.failure), 0);
+    domain_wait(domain, &result, 1);
+    assert_int_equal(result.failure.code, ERROR_NONE);
+}
+
+static void rename_keyring(const struct domain *domain, const char *from, const char *to)
+{
+    assert_int_equal(renameat(domain->folder_fd, from, domain->folder_fd, to), 0);
+}
+
+/* What the loop says of the file is what a worker read. */
+static void test_the_file_is_read_by_workers(void **state)
+{
+    struct secret *texts[3];
+    struct failure failure;
+    struct domain domain;
+    struct share_entry *entry = begin(&domain, SHARE_LIFETIME_MS, texts);
+
+    (void)state;
+    rename_keyring(&domain, KEYRING_FILE, "aside");
+    assert_int_equal(share_entry_add(entry, texts[0], &failure), 0);
+    share_entry_clear(entry);
+    assert_int_equal(entered(entry), 0); /* of two */
+    look(&domain);
+    assert_int_equal(realm_slots(domain.realm)->outcome, KEYRING_ABSENT);
+    assert_int_equal(slot_list_kinds(realm_slots(domain.realm)), 0);
+    assert_int_equal(share_entry_add(entry, texts[0], &failure), ERROR_UNCONFIGURED);
+    rename_keyring(&domain, "aside", KEYRING_FILE);
+    look(&domain);
+    assert_int_equal(share_entry_add(entry, texts[0], &failure), 0);
+    domain_unseal(&domain);
+    assert_int_equal(realm_read_slots(domain.realm, on_done, NULL, &failure), ERROR_ALREADY_UNSEALED);
+    end(&domain, entry, texts);
+}
+
+static int test_slot(struct domain *domain, uint32_t id)
+{
+    struct slot_change *change = calloc(1, sizeof(*change));
+    struct result result = {0};
+
+    assert_non_null(change);
+    change->action = SLOT_TEST;
+    change->kind = SLOT_KEYFILE;
+    change->id = id;
+    assert_int_equal(slot_change_begin(domain->realm, change, on_done, &result, &result.failure), 0);
+    domain_wait(domain, &result, 1);
+    slot_change_free(change);
+    return (int)result.failure.code;
+}
+
+/* While the keyring is open the slots are those that could be read last: nobody is refused one that came back. */
+static void test_a_file_that_is_away_meanwhile(void **state)
+{
+    struct failure failure;
+    struct slot_info info;
+    struct domain domain;
+
+    (void)state;
+    domain_setup_ready(&domain);
+    rename_keyring(&domain, KEYRING_FILE, "aside");
+    assert_int_equal(slot_find(domain.realm, 1, &info, &failure), 0);
+    assert_int_equal(info.kind, SLOT_KEYFILE);
+    assert_int_equal(slot_find(domain.realm, 2, &info, &failure), ERROR_SLOT_NOT_FOUND);
+    assert_int_equal(test_slot(&domain, 1), ERROR_UNCONFIGURED);
+    assert_int_equal(slot_find(domain.realm, 1, &info, &failure), 0);
+    rename_keyring(&domain, "aside", KEYRING_FILE);
+    assert_int_equal(test_slot(&domain, 1), 0);
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_is_forgotten),
         cmocka_unit_test(test_opens_and_forgets),
         cmocka_unit_test(test_a_forged_one),
+        cmocka_unit_test(test_the_file_is_read_by_workers),
+        cmocka_unit_test(test_a_file_that_is_away_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

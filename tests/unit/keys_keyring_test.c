@@ -6,6 +6,7 @@
 #include "tests/unit/keys_support.h"
 
 #include "dbus-service/keys/keyring_file.h"
+#include "dbus-service/keys/keyring_slot.h"
 
 #include <errno.h>
 
@@ -46,15 +47,18 @@ static void test_facts(void **state)
     struct backup_info backup;
     struct generation_info info;
     struct stat status;
-    unsigned mask = 0;
+    struct slot_list list;
 
     folder_init(&folder);
     assert_int_equal(keyring_exists(folder.fd), KEYRING_ABSENT);
-    assert_int_equal(keyring_slots(folder.fd, &mask), KEYRING_ABSENT);
+    keyring_slot_list(folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_ABSENT);
+    assert_int_equal(slot_list_kinds(&list), 0);
     keyring = folder_generate(&folder, SLOT_KEYFILE);
     assert_int_equal(keyring_exists(folder.fd), KEYRING_DONE);
-    assert_int_equal(keyring_slots(folder.fd, &mask), KEYRING_DONE);
-    assert_int_equal(mask, 1U << SLOT_KEYFILE);
+    keyring_slot_list(folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
+    assert_int_equal(slot_list_kinds(&list), 1U << SLOT_KEYFILE);
     assert_int_equal(keyring_active_generation(keyring), 1);
     assert_int_equal(keyring_generations(keyring), 1);
     assert_int_equal(keyring_epoch(keyring), 1);
@@ -368,7 +372,7 @@ static void test_several_slots(void **state)
     struct slot_sources sources = { .keyfile = folder.keyfile,
                                     .passphrase = folder.slot_passphrase };
     struct slot_sources passphrase = { .passphrase = folder.slot_passphrase };
-    unsigned mask;
+    struct slot_list list;
 
     assert_int_equal(keyring_new(&keyring), 0);
     assert_int_equal(slot_wrap(SLOT_KEYFILE, 1, &sources, keyring->realm, keyring->keys->root,
@@ -379,8 +383,9 @@ static void test_several_slots(void **state)
                      KEYRING_DONE);
     assert_int_equal(keyring_file_seal(keyring, slots, 2, &bytes), 0);
     spill(folder.fd, KEYRING_FILE, 0600, bytes->bytes, bytes->length);
-    assert_int_equal(keyring_slots(folder.fd, &mask), KEYRING_DONE);
-    assert_int_equal(mask, 1U << SLOT_KEYFILE | 1U << SLOT_PASSPHRASE);
+    keyring_slot_list(folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
+    assert_int_equal(slot_list_kinds(&list), 1U << SLOT_KEYFILE | 1U << SLOT_PASSPHRASE);
     assert_opens(&folder, &sources, SLOT_KEYFILE, keyring);
     assert_opens(&folder, &passphrase, SLOT_PASSPHRASE, keyring);
     bytes->bytes[71] ^= 1; /* commitment of the first */

@@ -71,16 +71,15 @@ static int add_keyfile(const struct stand *stand)
 static int replace_kind(const struct stand *stand, enum slot_kind kind)
 {
     struct slot_request request = request_of(stand, kind);
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
+    struct slot_list list;
     uint32_t id;
-    int r = keyring_slot_infos(stand->folder.fd, infos, &count);
 
-    for (size_t i = 0; r == KEYRING_DONE && i < count; i++)
-        if (infos[i].kind == kind)
-            return keyring_slot_replace(stand->folder.fd, stand->keyring, infos[i].id, &request,
-                                        &id);
-    return r == KEYRING_DONE ? KEYRING_SLOT_NOT_FOUND : r;
+    keyring_slot_list(stand->folder.fd, &list);
+    for (size_t i = 0; i < list.count; i++)
+        if (list.infos[i].kind == kind)
+            return keyring_slot_replace(stand->folder.fd, stand->keyring, list.infos[i].id,
+                                        &request, &id);
+    return list.outcome == KEYRING_DONE ? KEYRING_SLOT_NOT_FOUND : list.outcome;
 }
 
 static int replace_keyfile(const struct stand *stand)
@@ -206,15 +205,15 @@ static bool anything_beside(const struct stand *stand)
 /* Made again, nobody having mended anything. */
 static void make_again(const struct stand *stand, const struct change *change)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
+    struct slot_list list;
 
     if (change->make(stand) != KEYRING_DONE || !still_opens(stand, change))
         fail_msg("%s: cannot be made after step %s", change->name, shared->name);
     assert_false(anything_beside(stand));
-    assert_int_equal(keyring_slot_infos(stand->folder.fd, infos, &count), KEYRING_DONE);
+    keyring_slot_list(stand->folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
     if (change->slots != 0)
-        assert_int_equal(count, change->slots);
+        assert_int_equal(list.count, change->slots);
 }
 
 struct fault {

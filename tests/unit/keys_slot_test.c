@@ -116,11 +116,19 @@ static void assert_file_is(const struct stand *stand, const struct secret *befor
 
 static size_t slot_count(const struct stand *stand)
 {
-    struct slot_info infos[SLOTS_MAX];
-    size_t count = 0;
+    struct slot_list list;
 
-    assert_int_equal(keyring_slot_infos(stand->folder.fd, infos, &count), KEYRING_DONE);
-    return count;
+    keyring_slot_list(stand->folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
+    return list.count;
+}
+
+static int share_check(const struct stand *stand, const struct share *share)
+{
+    struct slot_list list;
+
+    keyring_slot_list(stand->folder.fd, &list);
+    return slot_list_check_share(&list, share);
 }
 
 static void test_each_kind_is_added_and_opens(void **state)
@@ -132,19 +140,20 @@ static void test_each_kind_is_added_and_opens(void **state)
         { 4, SLOT_SHARES, true, 2, 3 },
     };
     struct stand stand;
-    struct slot_info infos[SLOTS_MAX];
+    struct slot_list list;
+    const struct slot_info *infos = list.infos;
     struct keyring_file file, now;
-    size_t count = 0;
-    unsigned mask = 0;
 
     stand_init(&stand);
     assert_int_equal(keyring_opened_by(stand.keyring), 1);
     CLEANUP_SECRET struct secret *before = file_of(&stand);
 
     add_all(&stand);
-    assert_int_equal(keyring_slot_infos(stand.folder.fd, infos, &count), KEYRING_DONE);
-    assert_int_equal(count, 4);
-    for (size_t i = 0; i < count; i++) {
+    keyring_slot_list(stand.folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
+    assert_memory_equal(list.realm, keyring_realm(stand.keyring), sizeof(list.realm));
+    assert_int_equal(list.count, 4);
+    for (size_t i = 0; i < list.count; i++) {
         assert_int_equal(infos[i].id, expected[i].id);
         assert_int_equal(infos[i].kind, expected[i].kind);
         assert_int_equal(infos[i].usable, expected[i].usable);
@@ -152,8 +161,7 @@ static void test_each_kind_is_added_and_opens(void **state)
         assert_int_equal(infos[i].count, expected[i].count);
         assert_int_equal(opens(&stand, expected[i].kind), expected[i].id);
     }
-    assert_int_equal(keyring_slots(stand.folder.fd, &mask), KEYRING_DONE);
-    assert_int_equal(mask, 0x1e);
+    assert_int_equal(slot_list_kinds(&list), 0x1e);
     /* No record, not even the content, is touched. */
     CLEANUP_SECRET struct secret *after = file_of(&stand);
 
@@ -184,7 +192,7 @@ static void test_shares_open(void **state)
 
                 assert_int_equal(share_format(&all.shares[order[k]], &text), 0);
                 assert_int_equal(share_parse(text, &share), KEYRING_DONE);
-                assert_int_equal(keyring_share_check(stand.folder.fd, &share), KEYRING_DONE);
+                assert_int_equal(share_check(&stand, &share), KEYRING_DONE);
                 assert_int_equal(share_set_add(&stand.shares, &share), KEYRING_DONE);
             }
             assert_int_equal(opens(&stand, SLOT_SHARES), i == j ? 0 : 2);
@@ -212,7 +220,7 @@ static void test_shares_of_something_else(void **state)
     stand_init(&other);
     assert_int_equal(add(&stand, SLOT_SHARES), 2);
     assert_int_equal(add(&other, SLOT_SHARES), 2);
-    assert_int_equal(keyring_share_check(stand.folder.fd, &other.shares.shares[0]),
+    assert_int_equal(share_check(&stand, &other.shares.shares[0]),
                      KEYRING_OTHER_REALM);
     assert_int_equal(open_shares(&stand, &other.shares), KEYRING_WRONG_KEY);
     set = stand.shares;
@@ -221,15 +229,15 @@ static void test_shares_of_something_else(void **state)
     set = stand.shares;
     for (unsigned i = 0; i < 3; i++)
         set.shares[i].slot = 3;
-    assert_int_equal(keyring_share_check(stand.folder.fd, &set.shares[0]), KEYRING_SHARES_DIFFER);
+    assert_int_equal(share_check(&stand, &set.shares[0]), KEYRING_SHARES_DIFFER);
     assert_int_equal(open_shares(&stand, &set), KEYRING_NO_SLOT);
     set = stand.shares;
     set.shares[0].count = 4;
-    assert_int_equal(keyring_share_check(stand.folder.fd, &set.shares[0]), KEYRING_SHARES_DIFFER);
+    assert_int_equal(share_check(&stand, &set.shares[0]), KEYRING_SHARES_DIFFER);
     assert_int_equal(open_shares(&stand, &set), KEYRING_SHARES_DIFFER);
     set = stand.shares;
     set.shares[0].slot = 1; /* a slot of another kind */
-    assert_int_equal(keyring_share_check(stand.folder.fd, &set.shares[0]), KEYRING_SHARES_DIFFER);
+    assert_int_equal(share_check(&stand, &set.shares[0]), KEYRING_SHARES_DIFFER);
     stand_deinit(&other);
     assert_int_equal(keyring_slot_remove(stand.folder.fd, stand.keyring, 1), KEYRING_DONE);
     stand_deinit(&stand);
@@ -326,7 +334,7 @@ static void test_replacing(void **state)
     assert_int_equal(id, 6);
     assert_int_equal(opens(&stand, SLOT_SHARES), 6);
     assert_int_equal(open_shares(&stand, &before), KEYRING_NO_SLOT);
-    assert_int_equal(keyring_share_check(stand.folder.fd, &before.shares[0]),
+    assert_int_equal(share_check(&stand, &before.shares[0]),
                      KEYRING_SHARES_DIFFER);
     passphrase = stand.folder.slot_passphrase;
     stand.folder.slot_passphrase = secret_of("another passphrase");
@@ -500,19 +508,18 @@ static void test_slots_that_are_unknown_are_kept(void **state)
         { .kind = SLOT_KEYFILE, .id = 79, .kept = damaged, .kept_size = sizeof(damaged) },
     };
     struct stand stand;
-    struct slot_info infos[SLOTS_MAX];
-    size_t count;
+    struct slot_list list;
+    const struct slot_info *infos = list.infos;
     uint32_t id;
-    unsigned mask;
 
     memset(large + 5, 0xa5, sizeof(large) - 5);
     stand_init(&stand);
     put_blocks(&stand, kept, 3);
     assert_int_equal(opens(&stand, SLOT_KEYFILE), 1);
-    assert_int_equal(keyring_slots(stand.folder.fd, &mask), KEYRING_DONE);
-    assert_int_equal(mask, 1U << SLOT_KEYFILE);
-    assert_int_equal(keyring_slot_infos(stand.folder.fd, infos, &count), KEYRING_DONE);
-    assert_int_equal(count, 4);
+    keyring_slot_list(stand.folder.fd, &list);
+    assert_int_equal(list.outcome, KEYRING_DONE);
+    assert_int_equal(slot_list_kinds(&list), 1U << SLOT_KEYFILE);
+    assert_int_equal(list.count, 4);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(infos[i].id, kept[i].id);
         assert_int_equal(infos[i].kind, kept[i].kind);
