@@ -14,7 +14,7 @@
 
 struct connection;
 
-enum { MESSAGE_SIZE = 512 }; /* of texts that explain a failure, NUL included */
+enum { MESSAGE_SIZE = 768 }; /* of texts that explain a failure, NUL included */
 
 /* Connects, authenticates and, with `is_bus`, says Hello, before `deadline` (see deadline.h). Only
  * unix:path= and unix:abstract= addresses; several, separated by ';', are tried in order. On

@@ -241,6 +241,17 @@ static enum mastersecret_error give_up(struct mastersecret *context, enum master
     return context_refuse(context, error, "%s", mastersecret_strerror(error));
 }
 
+/* The service ends with what to do, for callers without the table; here mastersecret_remedy() tells. */
+static void cut_remedy(char *message, enum mastersecret_error error)
+{
+    const char *remedy = mastersecret_remedy(error);
+    size_t length = strlen(message), cut = strlen(remedy);
+
+    if (cut > 0 && length > cut + 2 && strcmp(message + length - cut, remedy) == 0 &&
+        memcmp(message + length - cut - 2, "; ", 2) == 0)
+        message[length - cut - 2] = '\0';
+}
+
 static enum mastersecret_error take_error(struct mastersecret *context, DBusMessage *reply,
                                           enum call_effect effect)
 {
@@ -252,7 +263,9 @@ static enum mastersecret_error take_error(struct mastersecret *context, DBusMess
     /* The bus says so when the service died with the request in its hands. */
     if (effect == CALL_CHANGES && name && strcmp(name, DBUS_ERROR_NO_REPLY) == 0)
         error = MASTERSECRET_OUTCOME_UNKNOWN;
-    return context_refuse(context, error, "%s", text ? text : mastersecret_strerror(error));
+    error = context_refuse(context, error, "%s", text ? text : mastersecret_strerror(error));
+    cut_remedy(context->message, error);
+    return error;
 }
 
 enum mastersecret_error context_call_any(struct mastersecret *context, DBusMessage *call,

@@ -99,7 +99,8 @@ enum {
       "check the file and its disk; nothing was changed")                                          \
     X(LIMITS_EXCEEDED, "LimitsExceeded", 9, "too many requests or resources in use",               \
       "wait a moment and retry")                                                                   \
-    X(STORAGE_FAILED, "StorageFailed", 8, "the change could not be stored; nothing was changed",   \
+    X(STORAGE_FAILED, "StorageFailed", 8,                                                          \
+      "the change could not be stored, and nothing was changed",                                   \
       "check free space and the disk of the state folder")                                         \
     X(DAMAGED, "Damaged", 8, "stored data is damaged",                                             \
       "see the service's log for file and place")                                                  \
@@ -129,7 +130,8 @@ enum {
     X(RECIPIENT_NOT_FOUND, "RecipientNotFound", 4, "no such recipient",                            \
       "see: mastersecret secret recipient list")                                                   \
     X(NO_RECIPIENTS, "NoRecipients", 6, "there is nobody to whom a backup could be sealed",        \
-      "run: mastersecret secret recipient add NAME PUBLIC; or give a passphrase")                  \
+      "run: mastersecret secret recipient add NAME PUBLIC-KEY; "                                   \
+      "or name a file, with a passphrase")                                                         \
     X(OTHER_REALM, "OtherRealm", 5, "it belongs to another realm",                                 \
       "give the file of this realm; see: mastersecret secret backup inspect FILE")                 \
     X(RECORDS_UNREADABLE, "RecordsUnreadable", 5, "records would be unreadable afterwards",        \

@@ -71,7 +71,8 @@ int output_failure(struct cli *cli, enum mastersecret_error error)
     if (name)
         fprintf(stderr, " '%s'", name);
     fprintf(stderr, ": %s\n", message);
-    if (remedy[0] && !strstr(message, remedy))
+    /* The message may know better what to do. */
+    if (remedy[0] && !strstr(message, "; "))
         write_remedy(remedy, name);
     return error_exit_status(client_error_code(error));
 }

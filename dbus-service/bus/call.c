@@ -766,13 +766,6 @@ int call_standard_error(struct call *call, const char *name, const char *text)
     return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "%s", text);
 }
 
-/* A state refuses every call alike: the caller is told what to do about it. */
-static bool is_state(enum error_code code)
-{
-    return code == ERROR_UNCONFIGURED || code == ERROR_SEALED || code == ERROR_REBUILDING ||
-           code == ERROR_READ_ONLY;
-}
-
 void call_fail(struct call *call, int error)
 {
     const struct failure *failure = &call->failure;
@@ -783,7 +776,7 @@ void call_fail(struct call *call, int error)
         (void)failure_from_errno(&call->failure, error, call->method ? call->method->name : "the call");
     name = call->error_name ? call->error_name : error_name(failure->code);
     text = dbus_validate_utf8(failure->text, NULL) ? failure->text : "?";
-    if (!call->error_name && is_state(failure->code)) {
+    if (!call->error_name && !failure_advises(failure)) {
         (void)snprintf(remedied, sizeof(remedied), "%s; %s", text, error_remedy(failure->code));
         text = remedied;
     }

@@ -119,7 +119,8 @@ static void on_restore(void *userdata, const struct failure *failure)
     tell(call, restore);
     if (restore->action == RESTORE_VERIFY && (!all_match(restore) || restore->unreadable.count > 0)) {
         call_fail(call, failure_set(&call->failure, ERROR_RECORDS_UNREADABLE,
-                                    "the backup opens, but %s; see what a dry run of a restore says",
+                                    "the backup opens, but %s; make another one, or see "
+                                    "what it lacks: mastersecret secret restore FILE --dry-run",
                                     all_match(restore) ? "records here would not"
                                                        : "its keys are not those here"));
         return;

@@ -88,7 +88,7 @@ static int take_material(struct call *call, struct slot_change *change)
 
     if (r == 0 && change->kind != SLOT_SHARES && change->threshold != 0)
         r = failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
-                        "a threshold is for slots of shares: give 0");
+                        "a threshold is for slots of shares; give 0");
     if (r == 0)
         r = accept_for(call, change, 2, share_ends);
     return r == 0 && change->kind == SLOT_SHARES ? check_share_ends(call, change) : r;
@@ -254,7 +254,8 @@ static int take_shares(struct call *call, struct slot_change *change)
             r = share_set_add(&change->shares, &share);
         if (r != KEYRING_DONE)
             return failure_set(&call->failure, ERROR_BAD_SHARE,
-                               "descriptor '%s' holds no share, or one that was not made with the others",
+                               "descriptor '%s' holds no share, or one that was not made with the "
+                               "others; enter one that was",
                                item->name);
     }
     return 0;

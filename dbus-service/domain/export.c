@@ -16,11 +16,15 @@ static void on_exported(void *userdata, enum log_outcome outcome, uint64_t revis
     struct record_move *move = userdata;
     struct failure failure;
 
-    realm_failure_log(&failure, outcome,
-                      outcome == LOG_BAD_FILE
-                          ? "\"file\" must be an empty regular file of your own, mode 0600, opened for "
-                            "reading and writing"
-                          : text);
+    if (outcome == LOG_FAILED && text)
+        failure_set(&failure, ERROR_STORAGE_FAILED, "%s; check the file that is written, and its disk",
+                    text);
+    else
+        realm_failure_log(&failure, outcome,
+                          outcome == LOG_BAD_FILE
+                              ? "\"file\" must be an empty regular file of your own, mode 0600, "
+                                "opened for reading and writing"
+                              : text);
     move->revision = revision;
     move->done(move->userdata, &failure);
 }
@@ -77,7 +81,7 @@ static int import_judge(void *userdata)
         return 0;
     return failure_set(
         import->failure, ERROR_RECORDS_UNREADABLE,
-        "%llu of the file's %llu records do not open with the keys here: restore a backup that "
+        "%llu of the file's %llu records do not open with the keys here; restore a backup that "
         "was made with the export, or later",
         (unsigned long long)found->unreadable.count, (unsigned long long)found->records);
 }
@@ -127,6 +131,9 @@ static int run_import(void *work, struct keyring **keyring, struct failure *fail
         return failure_set(failure, ERROR_OTHER_REALM, NULL);
     if (outcome == LOG_CONFLICT)
         return failure_set(failure, ERROR_NOT_EMPTY, NULL);
+    if (outcome == LOG_DAMAGED)
+        return failure_set(failure, ERROR_DAMAGED, "%s; take another copy, or another export",
+                           report.text);
     return outcome == LOG_DONE ? 0 : realm_failure_log(failure, outcome, report.text);
 }
 

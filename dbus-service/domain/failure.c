@@ -55,6 +55,11 @@ int failure_set(struct failure *failure, enum error_code code, const char *forma
     return (int)code;
 }
 
+bool failure_advises(const struct failure *failure)
+{
+    return strstr(failure->text, "; ") != NULL;
+}
+
 int failure_from_errno(struct failure *failure, int error, const char *what)
 {
     if (error == -ENOMEM)

@@ -10,8 +10,12 @@
 
 struct failure {
     enum error_code code;
-    char text[400]; /* UTF-8; never a secret */
+    char text[400]; /* UTF-8; never a secret. "CAUSE", or "CAUSE; WHAT TO DO" where that is another
+                       thing than the error table says */
 };
+
+/* Does the text itself say what to do? */
+bool failure_advises(const struct failure *failure);
 
 /* Fills in and returns the code. The text is cut at a character's boundary; without a format the
  * error's own text stands. */

@@ -432,8 +432,8 @@ static void journal_refused(struct realm_task *task, const struct failure *reaso
                     reason->text);
     if (task->backup_fd >= 0)
         failure_set(&failure, ERROR_OUTCOME_UNKNOWN,
-                    "the master secret and its backup are made (keep the backup), but the service is "
-                    "sealed: %s", reason->text);
+                    "the master secret and its backup are made, but the service is sealed: %.200s; keep "
+                    "the backup, and see: mastersecret status", reason->text);
     task_end(task, &failure);
 }
 
@@ -574,8 +574,8 @@ static void on_keyring(struct realm_task *task)
         failure_from_errno(&failure, r, "cannot open the keyring");
     else if (task->sources.shares && r == KEYRING_WRONG_KEY)
         failure_set(&failure, ERROR_BAD_SHARE,
-                    "the shares do not open the keyring: at least one of them is forged; all are "
-                    "forgotten");
+                    "the shares do not open the keyring: at least one of them is forged, and all are "
+                    "forgotten; enter others");
     else
         realm_failure_keyring(&failure, realm, (enum keyring_outcome)r, task->passphrase != NULL);
     task_end(task, &failure);
@@ -694,11 +694,11 @@ static int check_unused(const struct realm *realm, struct failure *failure)
 
     if (faccessat(realm->options.folder_fd, "journal", F_OK, 0) == 0)
         return failure_set(failure, ERROR_DAMAGED,
-                           "the state folder holds a journal but no keyring: put the keyring back, "
-                           "or move the journal away");
+                           "the state folder holds a journal but no keyring; put the keyring back, "
+                           "run: mastersecret secret restore FILE, or move the journal away");
     if (anchor && access(anchor, F_OK) == 0)
         return failure_set(failure, ERROR_ROLLED_BACK,
-                           "there is an anchor (%s) but no keyring: put the state folder back, or "
+                           "there is an anchor (%s) but no keyring; put the state folder back, or "
                            "move the anchor away", anchor);
     return 0;
 }

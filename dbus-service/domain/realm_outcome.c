@@ -34,22 +34,24 @@ static int failure_no_slot(struct failure *failure, const struct realm *realm, c
 {
     const struct realm_options *options = &realm->options;
     const char *credential = options->credential_path, *keyfile = options->keyfile_path;
-    bool has_credential, has_keyfile, has_passphrase;
+    bool has_credential, has_keyfile, has_passphrase, has_shares;
     unsigned mask = slot_list_kinds(&realm->slots);
 
     has_credential = mask & (1u << SLOT_CREDENTIAL);
     has_keyfile = mask & (1u << SLOT_KEYFILE);
     has_passphrase = mask & (1u << SLOT_PASSPHRASE);
+    has_shares = mask & (1u << SLOT_SHARES);
     if (!credential)
         credential = "(none was passed to the service)";
     if (!keyfile)
         keyfile = "(none is configured)";
-    return failure_set(failure, ERROR_NO_SLOT_OPENS, "%s;%s%s%s%s%s%s", reason,
+    return failure_set(failure, ERROR_NO_SLOT_OPENS, "%s;%s%s%s%s%s%s%s", reason,
                        has_credential ? " slot credential needs the credential " : "",
                        has_credential ? credential : "",
                        has_keyfile ? " slot keyfile needs the key file " : "",
                        has_keyfile ? keyfile : "",
                        has_passphrase ? " slot passphrase needs: mastersecret secret unseal" : "",
+                       has_shares ? " slot shares needs: mastersecret secret unseal --share" : "",
                        mask ? "" : " the keyring's slots cannot be read");
 }
 
@@ -71,16 +73,20 @@ static const struct {
     [KEYRING_ABSENT] = {ERROR_UNCONFIGURED, NULL},
     [KEYRING_EXISTS] = {ERROR_ALREADY_CONFIGURED, NULL},
     [KEYRING_DAMAGED] = {ERROR_DAMAGED,
-                         "keyring: damaged; put a good copy of this file back into the state folder"},
+                         "keyring: damaged; put a good copy of this file back into the state folder, "
+                         "or run: mastersecret secret restore FILE"},
     [KEYRING_NEWER] = {ERROR_NEWER_FORMAT, "the keyring is of a newer version"},
     [KEYRING_BACKUP_FAILED] = {ERROR_BACKUP_FAILED, NULL},
     [KEYRING_BAD_FILE] = {ERROR_BAD_DESCRIPTOR,
                           "\"backup\" must be an empty regular file of your own, mode 0600, opened "
                           "for reading and writing"},
-    [KEYRING_NOT_A_BACKUP] = {ERROR_BAD_DESCRIPTOR, "the file is no backup of a master secret"},
+    [KEYRING_NOT_A_BACKUP] = {ERROR_BAD_DESCRIPTOR,
+                              "the file is no backup of a master secret; give one that secret "
+                              "generate, rotate or backup create made"},
     [KEYRING_OTHER_REALM] = {ERROR_OTHER_REALM, NULL},
     [KEYRING_KEYS_DIFFER] = {ERROR_CONFLICT,
-                             "the backup is one of this realm, but its keys are not this keyring's"},
+                             "the backup is one of this realm, but its keys are not this keyring's; use "
+                             "another one"},
     [KEYRING_RECIPIENT_EXISTS] = {ERROR_RECIPIENT_EXISTS, NULL},
     [KEYRING_RECIPIENT_NOT_FOUND] = {ERROR_RECIPIENT_NOT_FOUND, NULL},
     [KEYRING_NO_RECIPIENTS] = {ERROR_NO_RECIPIENTS, NULL},
@@ -88,7 +94,8 @@ static const struct {
     [KEYRING_SLOT_NOT_FOUND] = {ERROR_SLOT_NOT_FOUND, NULL},
     [KEYRING_BAD_SHARE] = {ERROR_BAD_SHARE, "the share is mistyped, cut off, or none"},
     [KEYRING_SHARES_DIFFER] = {ERROR_BAD_SHARE,
-                               "the share is not of this slot, or was not made with the others"},
+                               "the share is not of this slot, or was not made with the others; enter one that "
+                               "was"},
 };
 
 int realm_failure_keyring(struct failure *failure, const struct realm *realm,
@@ -109,7 +116,8 @@ int realm_failure_keyring(struct failure *failure, const struct realm *realm,
                            PASSPHRASE_MIN_BYTES, PASSPHRASE_MAX_BYTES);
     if (outcome == KEYRING_FULL)
         return failure_set(failure, ERROR_TOO_LARGE,
-                           "a keyring has at most %d generations, %d recipients and %d slots",
+                           "a keyring has at most %d generations, %d recipients and %d slots; remove what is "
+                           "not needed",
                            GENERATIONS_MAX, RECIPIENTS_MAX, SLOTS_MAX);
     return failure_of(failure, keyring_rows[outcome].code, keyring_rows[outcome].text);
 }

@@ -55,12 +55,13 @@ static int keyring_failure(const struct restore *restore, int outcome, struct fa
         return failure_set(failure, ERROR_NEWER_FORMAT, "the backup is of a newer version");
     if (outcome == KEYRING_WRONG_KEY && restore->private_key)
         return failure_set(failure, ERROR_WRONG_PASSPHRASE,
-                           "the private key is of none of the backup's recipients");
+                           "the private key is of none of the backup's recipients; see whose open it with: "
+                           "mastersecret secret backup inspect FILE");
     if (outcome == KEYRING_NO_SLOT)
         return failure_set(failure, ERROR_INVALID_ARGUMENT,
                            restore->private_key
-                               ? "the backup is not sealed to recipients: give its passphrase"
-                               : "the backup has no passphrase: give a recipient's private key");
+                               ? "the backup is not sealed to recipients; give its passphrase"
+                               : "the backup has no passphrase; give a recipient's private key");
     return realm_failure_keyring(failure, restore->realm, (enum keyring_outcome)outcome, true);
 }
 
@@ -77,15 +78,16 @@ static int parse_private(const struct restore *restore, struct key *ret_key,
         return failure_set(failure, ERROR_NEWER_FORMAT, "the private key is of a newer version");
     case RECIPIENT_KEY_OTHER_HALF:
         return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                           "what was given is a public key; the private one opens backups");
+                           "what was given is a public key; give the private one, which opens backups");
     case RECIPIENT_KEY_MISTYPED:
-        return failure_set(failure, ERROR_WRONG_PASSPHRASE, "the private key is mistyped");
+        return failure_set(failure, ERROR_WRONG_PASSPHRASE,
+                           "the private key is mistyped; enter it again as it was printed");
     case RECIPIENT_KEY_NOT_ONE:
         break;
     }
     return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                       "what was given is no private key (it begins with " RECIPIENT_PRIVATE_PREFIX
-                       ")");
+                       "what was given is no private key; give the one that begins "
+                       "with " RECIPIENT_PRIVATE_PREFIX);
 }
 
 static int open_backup(struct restore *restore, struct keyring **ret_keyring,
@@ -203,7 +205,7 @@ static int check_anchor(struct restore *restore, const struct log_hash *hash,
         return 0;
     return failure_set(
         failure, ERROR_ROLLED_BACK,
-        "the anchor (%.150s) %s; put the newest state folder back, or accept the rollback", path,
+        "the anchor (%.150s) %s", path,
         journal ? "is newer than the journal, or of another one" : "is there, but no journal");
 }
 
@@ -285,9 +287,11 @@ static int check_loss(const struct restore *restore, struct failure *failure)
         snprintf(accepted, sizeof(accepted), ", and a loss of %llu was accepted",
                  (unsigned long long)restore->accept_loss);
     return failure_set(failure, ERROR_RECORDS_UNREADABLE,
-                       "%llu of %llu records would be unreadable afterwards%s; nothing was changed",
+                       "%llu of %llu records would be unreadable afterwards%s; use a newer backup, or "
+                       "accept the loss of as many: --accept-loss %llu",
                        (unsigned long long)restore->unreadable.count,
-                       (unsigned long long)restore->records, accepted);
+                       (unsigned long long)restore->records, accepted,
+                       (unsigned long long)restore->unreadable.count);
 }
 
 /* ---- With an open keyring ---- */
@@ -324,7 +328,8 @@ static int check_maker(const struct restore *restore, const struct keyring *back
     if (facts->is_signed &&
         memcmp(facts->signer, keyring_signer(keyring), sizeof(facts->signer)) != 0)
         return failure_set(failure, ERROR_OTHER_REALM,
-                           "the backup says that it is this realm's, but its signature is not");
+                           "the backup says that it is this realm's, but its signature is not; it was made up: "
+                           "do not use it");
     return 0;
 }
 
@@ -476,7 +481,8 @@ static int check(const struct realm *realm, const struct restore *restore, struc
 {
     if (!restore->passphrase == !restore->private_key)
         return failure_set(failure, ERROR_INVALID_ARGUMENT,
-                           "give the backup's passphrase or a recipient's private key");
+                           "nothing to open the backup with; give its passphrase, or a recipient's private "
+                           "key");
     if (restore->action == RESTORE_VERIFY || restore->action == RESTORE_TRY)
         return 0;
     if (realm_keyring(realm))

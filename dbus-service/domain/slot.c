@@ -38,12 +38,16 @@ int slot_check_kind(const struct realm *realm, enum slot_kind kind, struct failu
     case SLOT_KEYFILE:
         return realm->options.keyfile_path
                    ? 0
-                   : failure_set(failure, ERROR_INVALID_ARGUMENT, "no key file is configured");
+                   : failure_set(failure, ERROR_INVALID_ARGUMENT,
+                                 "no key file is configured; set keyfile in mastersecretd.conf(5) "
+                                 "and restart the service");
     case SLOT_CREDENTIAL:
         return realm->options.credential_path
                    ? 0
                    : failure_set(failure, ERROR_INVALID_ARGUMENT,
-                                 "the service was started without a credential");
+                                 "the service was started without a credential; give the unit "
+                                 "LoadCredential= or LoadCredentialEncrypted=mastersecret.slot:FILE and "
+                                 "restart it");
     case SLOT_PASSPHRASE:
     case SLOT_SHARES:
         return 0;
@@ -99,10 +103,11 @@ static int outcome_failure(const struct slot_change *change, int outcome, struct
         return outcome;
     if (change->kind == SLOT_SHARES && outcome == KEYRING_WRONG_KEY)
         return failure_set(failure, ERROR_BAD_SHARE,
-                           "the shares do not open the slot: at least one of them is forged");
+                           "the shares do not open the slot: at least one of them is forged; enter others");
     if (change->kind == SLOT_SHARES && outcome == KEYRING_NO_SLOT)
-        return failure_set(failure, ERROR_INVALID_ARGUMENT, "these are too few shares for slot %u",
-                           change->id);
+        return failure_set(failure, ERROR_INVALID_ARGUMENT,
+                           "these are too few shares for slot %u; see how many it needs: "
+                           "mastersecret secret slot list", change->id);
     return realm_failure_keyring(failure, change->realm, (enum keyring_outcome)outcome, by_passphrase);
 }
 
