@@ -71,11 +71,12 @@ enum {
     X(PRIVATE_KEY, "private-key", "FILE", false,                                                   \
       "open it with a recipient's private key, in this file")                                      \
     X(NEW_SLOT, "slot", "keyfile|credential|passphrase", false,                                    \
-      "how the service opens its keys afterwards (keyfile)")                                       \
+      "how a new keyring is opened afterwards (keyfile); one that is open keeps its slots")        \
     X(DRY_RUN, "dry-run", NULL, false, "tell what would be done, and do nothing")                  \
     X(ACCEPT_LOSS, "accept-loss", "N", false, "go on although N records become unreadable")        \
     X(ACCEPT_ROLLBACK, "accept-rollback", NULL, false, "go on with data older than its anchor")    \
-    X(THROTTLE, "throttle", "N", false, "records per second (rotation-rate); 0: no limit")         \
+    X(THROTTLE, "throttle", "N[/s]", false,                                                        \
+      "records per second (rotation-rate); 0: no limit")                                           \
     X(PAUSE, "pause", NULL, false, "let the rotation under way rest")                              \
     X(RESUME, "resume", NULL, false, "let it go on")                                               \
     X(WAIT, "wait", NULL, false, "show the progress, and wait for the end")                        \

@@ -64,9 +64,11 @@ static void look_at_state(struct doctor *doctor)
     const char *remedy = strstr(why, "When that is mended")
                              ? "see mastersecret-secret(7): The service stays sealed"
                              : remedy_of_state(state);
+    const char *advice = strstr(why, " Run: "); /* which is the remedy */
 
     if (strcmp(state, "ready") != 0)
-        doctor_add(doctor, "error", remedy, "the service is %s: %s", state, why);
+        doctor_add(doctor, "error", remedy, "the service is %s: %.*s", state,
+                   advice ? (int)(advice - why) : (int)strlen(why), why);
 }
 
 /* By the policy where there is one; else a year is long. */

@@ -113,6 +113,8 @@ static int wait_for_end(struct cli *cli)
     struct progress progress;
     enum mastersecret_error error;
 
+    if (isatty(STDERR_FILENO))
+        fputs("the rotation goes on, also if this command is interrupted\n", stderr);
     progress_begin(&progress);
     error = poll_rotation(cli, &progress, &rotation);
     progress_end(&progress);
@@ -128,7 +130,8 @@ static int parse_rate(const char *argument, json_int_t *ret_rate)
 
     errno = 0;
     rate = strtoul(argument, &end, 10);
-    if (*argument < '0' || *argument > '9' || *end || errno || rate > UINT32_MAX)
+    if (*argument < '0' || *argument > '9' || (*end && strcmp(end, "/s") != 0) || errno ||
+        rate > UINT32_MAX)
         return output_usage("--throttle wants records per second (0: no limit), not '%s'",
                             argument);
     *ret_rate = (json_int_t)rate;
@@ -249,16 +252,19 @@ static int begin_if_due(struct cli *cli)
 
 /* ---- Steering ---- */
 
-/* The one under way, for programs; people see it in the status. */
+/* The one under way, for programs; people see it in the status, unless there is none. */
 static int report_state(struct cli *cli)
 {
     CLEANUP_JSON json_t *rotation = NULL;
-    enum mastersecret_error error;
+    enum mastersecret_error error = read_rotation(cli, &rotation);
 
-    if (!given(cli, OPTION_JSON))
-        return STATUS_DONE;
-    error = read_rotation(cli, &rotation);
-    return error == MASTERSECRET_OK ? output_report(cli, rotation) : output_failure(cli, error);
+    if (error != MASTERSECRET_OK)
+        return output_failure(cli, error);
+    if (given(cli, OPTION_JSON))
+        return output_report(cli, rotation);
+    if (strcmp(text(rotation, "state"), "idle") == 0)
+        printf("no rotation is under way\n");
+    return STATUS_DONE;
 }
 
 static int steer(struct cli *cli)
@@ -281,9 +287,11 @@ static int steer(struct cli *cli)
     return given(cli, OPTION_WAIT) ? wait_for_end(cli) : report_state(cli);
 }
 
-/* What does not go together would be passed over in silence. */
-static int check_together(const struct cli *cli)
+/* What does not go together would be passed over in silence; and nothing is asked or made first. */
+static int check_options(const struct cli *cli)
 {
+    const char *throttle = arguments_option(&cli->arguments, OPTION_THROTTLE);
+    json_int_t rate;
     static const struct {
         enum option_id option;
         uint64_t others; /* which exclude it */
@@ -301,12 +309,12 @@ static int check_together(const struct cli *cli)
     if (given(cli, OPTION_TO_RECIPIENTS) && !given(cli, OPTION_NEW_BACKUP))
         return output_usage("--to-recipients is for --backup FILE; without that file the backup "
                             "goes to the recipients anyway, into the configured directory");
-    return STATUS_DONE;
+    return throttle ? parse_rate(throttle, &rate) : STATUS_DONE;
 }
 
 int command_rotate(struct cli *cli)
 {
-    int r = check_together(cli);
+    int r = check_options(cli);
 
     if (r != STATUS_DONE)
         return r;

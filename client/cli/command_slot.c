@@ -142,19 +142,18 @@ static int await_shares(struct cli *cli, const struct shares *shares, struct han
 }
 
 /* One at a time, each for another pair of eyes; the screen is cleared after each. */
-static void show_share(const struct secret *text, unsigned number, unsigned count)
+static int show_share(const struct secret *text, unsigned number, unsigned count)
 {
-    int c;
+    bool seen;
 
     printf("\033[2J\033[HShare %u of %u. Only its keeper should see this. Write it down:\n\n    "
            "%.*s\n\nThen press Enter: ",
            number, count, (int)text->length, (const char *)text->bytes);
     fflush(stdout);
-    do
-        c = getchar();
-    while (c != '\n' && c != EOF);
+    seen = prompt_enter();
     printf("\033[H\033[2J\033[3J");
     fflush(stdout);
+    return seen ? STATUS_DONE : output_local("share %u of %u was not taken", number, count);
 }
 
 static int write_share(const struct secret *text, const char *prefix, unsigned number)
@@ -185,7 +184,7 @@ static int give_out_shares(struct cli *cli, const struct shares *shares,
         if (shares->prefix)
             r = write_share(text, shares->prefix, i + 1);
         else
-            show_share(text, i + 1, shares->count);
+            r = show_share(text, i + 1, shares->count);
     }
     return r;
 }
@@ -211,14 +210,28 @@ static int prepare(struct cli *cli, const char *kind, struct shares *shares,
     return r == STATUS_DONE ? handover_give(cli, handover, "passphrase", passphrase) : r;
 }
 
+/* A slot that nobody can open must not pass for another way in when the others are removed. */
+static void take_back(struct cli *cli, json_int_t id, bool added)
+{
+    if (added && secret_call(cli, "RemoveSlot", "u", json_pack("[I]", id), CALL_CHANGES, NULL) ==
+                     STATUS_DONE)
+        fputs("the slot is removed again, and what was given out of its shares is of no use\n",
+              stderr);
+    else
+        fprintf(stderr,
+                "slot %lld is made, but its shares are lost; run: mastersecret secret slot replace "
+                "%lld --threshold K --count N\n",
+                (long long)id, (long long)id);
+}
+
 static int finish(struct cli *cli, const json_t *results, const struct shares *shares,
-                  struct handover *handover)
+                  struct handover *handover, bool added)
 {
     json_int_t id = json_integer_value(json_array_get(results, 0));
     int r = give_out_shares(cli, shares, handover);
 
     if (r != STATUS_DONE) {
-        fprintf(stderr, "slot %lld is made, but its shares are lost: remove it\n", (long long)id);
+        take_back(cli, id, added);
         return r;
     }
     if (arguments_option(&cli->arguments, OPTION_JSON))
@@ -241,7 +254,7 @@ int command_slot_add(struct cli *cli)
         r = secret_call(cli, "AddSlot", "sua{sh}",
                         json_pack("[siO]", kind, (int)shares.threshold, handover.descriptors),
                         CALL_CHANGES, &results);
-    return r == STATUS_DONE ? finish(cli, results, &shares, &handover) : r;
+    return r == STATUS_DONE ? finish(cli, results, &shares, &handover, true) : r;
 }
 
 int command_slot_replace(struct cli *cli)
@@ -259,7 +272,7 @@ int command_slot_replace(struct cli *cli)
                         json_pack("[OiO]", json_object_get(slot, "id"), (int)shares.threshold,
                                   handover.descriptors),
                         CALL_CHANGES, &results);
-    return r == STATUS_DONE ? finish(cli, results, &shares, &handover) : r;
+    return r == STATUS_DONE ? finish(cli, results, &shares, &handover, false) : r;
 }
 
 int command_slot_remove(struct cli *cli)

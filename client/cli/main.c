@@ -30,13 +30,14 @@ static void keep_memory_to_itself(void)
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-/* A descriptor 0, 1 or 2 that is closed would be taken by the next file opened, a secret's too. */
+/* A descriptor 0, 1 or 2 that is closed would be taken by the next file opened, a secret's too. Nothing
+ * can be read from what stands in for it, and nothing written: what is lost that way is noticed. */
 static void open_standard_files(void)
 {
     int fd;
 
     do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fd = open("/dev/null", O_PATH | O_CLOEXEC);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
@@ -82,10 +83,9 @@ int main(int argc, char **argv)
     keep_memory_to_itself();
     json_set_alloc_funcs(malloc, wipe_and_free);
     status = parse(argc, argv, &cli.command, &cli.arguments);
-    if (status != STATUS_DONE || !cli.command)
-        return status;
-    status = set_up(&cli);
-    if (status == STATUS_DONE)
+    if (status == STATUS_DONE && cli.command)
+        status = set_up(&cli);
+    if (status == STATUS_DONE && cli.command)
         status = cli.command->run(&cli);
     mastersecret_free(cli.service);
     if (fflush(stdout) != 0 && status == STATUS_DONE)

@@ -32,8 +32,9 @@ int new_file_create(struct new_file *file)
     file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     S_IRUSR | S_IWUSR);
     if (file->fd < 0)
-        return output_local("cannot create the %s '%s': %s", file->what, file->path,
-                            strerrordesc_np(errno));
+        return output_local("cannot create the %s '%s': %s%s", file->what, file->path,
+                            strerrordesc_np(errno),
+                            errno == EEXIST ? "; choose another name" : "");
     file->location = realpath(file->path, NULL);
     if (!file->location)
         return output_local("cannot find the way to '%s': %s", file->path,

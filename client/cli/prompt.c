@@ -38,8 +38,6 @@ static void release_signals(const struct sigaction *before)
 {
     for (size_t i = 0; i < NOTED; i++)
         sigaction(noted_signals[i], &before[i], NULL);
-    if (noted)
-        raise(noted);
 }
 
 static int read_line(int tty, struct secret *line)
@@ -80,10 +78,23 @@ static int ask_once(int tty, const char *question, struct secret **ret_line)
     if (noted)
         dprintf(tty, "\n");
     release_signals(before);
+    if (noted)
+        raise(noted);
     if (r < 0)
         return r;
     *ret_line = STEAL(line);
     return 0;
+}
+
+/* Anew after a stop and a return to the foreground. */
+static int ask(int tty, const char *question, struct secret **ret_line)
+{
+    int r;
+
+    do
+        r = ask_once(tty, question, ret_line);
+    while (r == -EINTR);
+    return r;
 }
 
 static bool same(const struct secret *a, const struct secret *b)
@@ -100,10 +111,10 @@ static int ask_twice(int tty, const char *question, const char *again, struct se
     for (int i = 0; i < 3; i++) {
         CLEANUP_SECRET struct secret *first = NULL;
         CLEANUP_SECRET struct secret *second = NULL;
-        int r = ask_once(tty, question, &first);
+        int r = ask(tty, question, &first);
 
         if (r == 0 && again)
-            r = ask_once(tty, again, &second);
+            r = ask(tty, again, &second);
         if (r < 0)
             return r;
         if (!again || same(first, second)) {
@@ -130,6 +141,25 @@ int prompt_secret(const char *question, const char *again, struct secret **ret_s
     return STATUS_DONE;
 }
 
+bool prompt_enter(void)
+{
+    struct sigaction before[NOTED];
+    int c;
+
+    catch_signals(before);
+    do {
+        c = getchar();
+        if (c == EOF && noted == SIGTSTP) { /* passed over */
+            noted = 0;
+            clearerr(stdin);
+            c = 0;
+        }
+    } while (c != '\n' && c != EOF);
+    if (c == '\n')
+        release_signals(before);
+    return c == '\n';
+}
+
 /* ---- Files and descriptors ---- */
 
 int prompt_read_fd(int fd, const char *what, struct secret **ret_secret)
@@ -142,12 +172,12 @@ int prompt_read_fd(int fd, const char *what, struct secret **ret_secret)
     while (count != 0 && value->length <= VALUE_MAX_BYTES) {
         count = read(fd, value->bytes + value->length, value->capacity - value->length);
         if (count < 0 && errno != EINTR)
-            return output_local("cannot read %s: %s", what, strerrordesc_np(errno));
+            return output_local("cannot read '%s': %s", what, strerrordesc_np(errno));
         if (count > 0)
             value->length += (size_t)count;
     }
     if (value->length > VALUE_MAX_BYTES)
-        return output_usage("%s holds more than %d bytes", what, VALUE_MAX_BYTES);
+        return output_usage("'%s' holds more than %d bytes", what, VALUE_MAX_BYTES);
     *ret_secret = STEAL(value);
     return STATUS_DONE;
 }

@@ -14,6 +14,10 @@
  * The newline is dropped. -ENXIO when there is no terminal (without a message). */
 int prompt_secret(const char *question, const char *again, struct secret **ret_secret) MUST_CHECK;
 
+/* Waits for Enter on standard input. False at its end, or when a signal came that would end the process:
+ * none does from then on, so that what was begun can be taken back. */
+bool prompt_enter(void) MUST_CHECK;
+
 /* Every byte to the end of the file; more than VALUE_MAX_BYTES is refused. `what` names it in
  * messages. */
 int prompt_read_fd(int fd, const char *what, struct secret **ret_secret) MUST_CHECK;

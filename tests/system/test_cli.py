@@ -416,6 +416,15 @@ def test_interrupted_question(shared_world, app):
     terminal.type('typed-canary\x03')
     assert terminal.finish() != 0
     assert b'canary' not in terminal.output
+    # Stopped and brought back it asks again; what would be typed into the shell by then is a password.
+    store(shared_world, app, 'typed-canary')
+    terminal = Terminal(shared_world, ['verify', app], 'alice')
+    terminal.expect("password of")
+    terminal.type('half of typed-can\x1a')
+    terminal.expect("password of")
+    terminal.type('typed-canary\n')
+    assert terminal.finish() == 0
+    assert b'canary' not in terminal.output
 
 
 def test_masked_values_on_a_terminal(shared_world, app):

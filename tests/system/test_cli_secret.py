@@ -109,7 +109,7 @@ def test_lines_that_are_refused(shared_world):
             ('rotate --resume --backup /root/x', 'exclude'), ('rotate --dry-run --wait', 'exclude'),
             ('rotate --to-recipients', '--backup FILE'), ('unseal --share --cancel', 'exclude'), ('', 'secret --help'),
             ('slot', "after 'secret slot'; see mastersecret secret slot --help"), ('slot add', 'secret slot add --help'),
-            ('rotate --wiat', 'secret rotate --help'),
+            ('rotate --wiat', 'secret rotate --help'), ('rotate --backup /root/x --throttle fast', '--throttle'),
             (f'restore {shared_world.backup} --slot paper', 'keyfile, credential or passphrase'), ('rotate --resume --throttle fast', '--throttle'),
             (f'restore {shared_world.backup} --accept-loss many', '--accept-loss'),
             ('backup create /root/x', '--passphrase-file')):
@@ -158,6 +158,10 @@ def test_shares(world):
     assert stat.S_IMODE(os.stat(world.path('/root/share-1')).st_mode) == 0o600
     world.run(f'mastersecret secret slot test {number} --fd share-1=3 --fd share-2=4 3</root/share-3 4</root/share-1')
     cli(world, 'secret', 'seal')
+    world.run(f'mv {world.state}/keyfile /root/keyfile')
+    refused = fail(world, 'secret', 'unseal', status=6, text='key file').stderr.splitlines()
+    assert len(refused) == 1 and refused[0].endswith('slot shares needs: mastersecret secret unseal --share')
+    world.run(f'mv /root/keyfile {world.state}/keyfile')
     said = cli(world, 'secret', 'unseal', '--share', '--stdin', input=texts[2]).stdout
     assert said.startswith('share 1 of the 2 needed')
     cli(world, 'secret', 'unseal', '--cancel')
@@ -182,8 +186,50 @@ def test_shares(world):
         terminal.type('\n')
         terminal.expect('\033[3J')
     assert terminal.finish() == 0
-    fail(world, 'secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2', '--share-file',
-         '/root/share', status=1, text='File exists')
+    # A slot whose shares nobody has would let the last one that opens be removed.
+    before = cli(world, 'secret', 'slot', 'list').stdout
+    os.unlink(world.path('/root/share-1'))
+    refused = fail(world, 'secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2', '--share-file',
+                   '/root/share', status=1, text="'/root/share-2': File exists; choose another name")
+    assert 'removed again' in refused.stderr and cli(world, 'secret', 'slot', 'list').stdout == before
+    terminal = Terminal(world, ['secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2'], 'root')
+    for i, key in ((1, '\n'), (2, '\x03')):
+        terminal.expect(f'Share {i} of 2')
+        terminal.expect('press Enter: ')
+        terminal.type(key)
+    assert terminal.finish() != 0
+    wait_until(lambda: cli(world, 'secret', 'slot', 'list').stdout == before, 'the slot to be removed again')
+
+
+@pytest.mark.parametrize('user, member, arguments, advice', [
+    ('root', 'Rotate', ('a{sv}a{sh}', '0', '0'), 'run: mastersecret secret recipient add NAME PUBLIC-KEY; or name a file'),
+    ('root', 'BackupToDirectory', ('s', ''), 'set backup-directory in mastersecretd.conf(5)'),
+    ('root', 'RemoveSlot', ('u', '1'), 'add another first: mastersecret secret slot add KIND'),
+    ('root', 'TestSlot', ('ua{sh}', '9', '0'), 'see: mastersecret secret slot list'),
+    ('root', 'AddSlot', ('sua{sh}', 'credential', '0', '0'), 'give the unit LoadCredential= '),
+    ('root', 'Unseal', ('a{sh}', '0'), 'see: mastersecret status'),
+    ('root', 'RemoveRecipient', ('s', 'nobody'), 'see: mastersecret secret recipient list'),
+    ('alice', 'Seal', (), 'ask an administrator for the role that the message names')])
+def test_errors_say_what_to_do_over_the_bus(shared_world, user, member, arguments, advice):
+    """In the one line that busctl shows: a cause, a semicolon, and what to do."""
+    said = shared_world.run(['busctl', 'call', 'org.mastersecret1', '/org/mastersecret1', 'org.mastersecret1.Secret',
+                             member, *arguments], user, check=False).stderr
+    assert re.fullmatch(f'Call failed: [^;]+; {re.escape(advice)}.*\n', said), said
+
+
+def test_errors_say_what_to_do_once(shared_world):
+    """The command line puts the table's advice on a line of its own, and none behind better advice."""
+    shared_world.run('touch /root/nothing')
+    for line, count in (('secret slot remove 1', 2), ('secret slot add credential', 1), ('secret recipient remove x', 2),
+                        (f'secret backup verify /root/nothing --passphrase-file {PASSPHRASE}', 1)):
+        said = cli(shared_world, *line.split(), status=None).stderr.splitlines()
+        assert len(said) == count and ('; ' in said[0]) == (count == 1), said
+
+
+def test_a_closed_output_is_noticed(shared_world):
+    for line in ('--help', 'secret slot list', 'secret census --json', 'status'):
+        for where in ('>&-', '>/dev/full'):
+            assert 'cannot write to standard output' in shared_world.run(f'mastersecret {line} {where}', check=False).stderr
 
 
 # ---- Backups ----
@@ -328,7 +374,7 @@ def test_doctor_names_what_mends(world):
     assert not [row for row in findings(world, status=None) if 'last backup' in row['text']]
     world.run(f'mv {world.backup} /root/moved')
     assert mends(world, 'the last backup', '--to-recipients', FILE=next(file)) == 'warning'
-    world.run('printf x | dd of=/root/0.backup bs=1 seek=300 conv=notrunc')
+    world.run('printf sixteen-x-bytes- | dd of=/root/0.backup bs=1 seek=300 conv=notrunc')
     assert mends(world, 'is not as it was when it was proven', '--to-recipients', FILE=next(file)) == 'error'
     world.write(world.config, f'[secret]\nbackup-directory = {world.state}-backup\n')
     world.run('busctl call org.mastersecret1 /org/mastersecret1 org.mastersecret1.Manager Reload')
