@@ -106,6 +106,7 @@ static void test_lookup_plain_only(void **state)
     mastersecret_credentials_free(credentials);
 }
 
+/* Without the table's remedy, which the service puts behind it and mastersecret_remedy() gives. */
 static void test_refusals_carry_the_text(void **state)
 {
     struct fixture *fixture = *state;

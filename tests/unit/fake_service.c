@@ -125,7 +125,9 @@ static DBusMessage *answer_lookup(DBusMessage *call)
     dbus_message_iter_get_basic(&arguments, &user);
     dbus_message_iter_next(&arguments);
     if (strcmp(user, "bob") == 0)
-        return failed(call, BUS_ERROR_PREFIX "AccessDenied", "you are not an agent of 'erp'");
+        return failed(call, BUS_ERROR_PREFIX "AccessDenied",
+                      "you are not an agent of 'erp'; ask an administrator for the role that the "
+                      "message names");
     error = fill_pipes(&arguments);
     if (error)
         return failed(call, error, "no");
