@@ -102,7 +102,7 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_realm_test_SOURCES = %D%/unit/domain_realm_test.c $(domain_fixture)
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 %C%_unit_domain_check_test_SOURCES = %D%/unit/domain_check_test.c $(domain_fixture)
-%C%_unit_domain_check_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=log_census
+%C%_unit_domain_check_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=backup_look,--wrap=log_census
 %C%_unit_domain_restore_test_SOURCES = %D%/unit/domain_restore_test.c $(domain_fixture)
 %C%_unit_domain_restore_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_rotation_test_SOURCES = %D%/unit/domain_rotation_test.c $(domain_fixture)

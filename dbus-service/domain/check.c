@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dbus-service/domain/check.h"
 
-#include "dbus-service/domain/backup.h"
 #include "dbus-service/domain/realm_internal.h"
 #include "dbus-service/domain/restore.h"
 #include "dbus-service/domain/slot.h"
@@ -113,7 +112,8 @@ static void check_backup(struct check *check, const struct keyring *keyring)
     const char *due;
 
     keyring_backup_info(keyring, &info);
-    due = backup_due(keyring, check->max_age_usec, backup_look(&info));
+    due = backup_due(keyring, check->max_age_usec,
+                     info.time_usec == check->backup.time_usec ? check->backup_file : BACKUP_FILE_FINE);
     if (due)
         remedy(add(check, "warning", "%s", due), "run: mastersecret secret backup create FILE");
 }
@@ -230,6 +230,28 @@ static void on_checked(void *userdata, const struct failure *failure)
     check->done(check->userdata, failure);
 }
 
+static void run_look(void *userdata)
+{
+    struct check *check = userdata;
+
+    check->backup_file = backup_look(&check->backup);
+}
+
+static void on_looked(void *userdata)
+{
+    struct check *check = userdata;
+    struct realm *realm = check->realm;
+    struct failure failure = {.code = ERROR_NONE};
+    int r = realm_job(realm, run, check, on_checked, check, &failure);
+
+    if (r < 0)
+        (void)failure_from_errno(&failure, r, "the keyring");
+    if (r != 0)
+        check->done(check->userdata, &failure);
+    realm_look_end(realm);
+}
+
+/* First the backup directory, which may be another machine's: where that hangs, nothing of the keyring waits. */
 int check_begin(struct realm *realm, struct check *check, realm_done done, void *userdata,
                 struct failure *failure)
 {
@@ -246,5 +268,10 @@ int check_begin(struct realm *realm, struct check *check, realm_done done, void 
     check->revision = head.revision;
     check->done = done;
     check->userdata = userdata;
-    return realm_job(realm, run, check, on_checked, check, failure);
+    keyring_backup_info(realm_keyring(realm), &check->backup);
+    r = work_submit(realm->options.work, WORK_FILE, run_look, on_looked, check);
+    if (r == -EBUSY)
+        return failure_set(failure, ERROR_LIMITS_EXCEEDED, NULL);
+    realm->looks += r == 0;
+    return r;
 }

@@ -5,6 +5,7 @@
 #ifndef DOMAIN_CHECK_H
 #define DOMAIN_CHECK_H
 
+#include "dbus-service/domain/backup.h"
 #include "dbus-service/domain/unreadable.h"
 
 #define CHECK_FINDINGS_MAX 128
@@ -26,6 +27,8 @@ struct check {
     struct finding findings[CHECK_FINDINGS_MAX];
     /* While it goes on. */
     struct restore *found;
+    struct backup_info backup;    /* the last one, and */
+    enum backup_file backup_file; /* what became of it in the directory */
     realm_done done;
     void *userdata;
 };

@@ -256,7 +256,14 @@ static void close_log(void *userdata)
 
 static void close_begin(struct realm *realm)
 {
-    realm_jobs_wait(realm, close_log, realm);
+    if (realm->looks == 0) /* else the last of them begins it */
+        realm_jobs_wait(realm, close_log, realm);
+}
+
+void realm_look_end(struct realm *realm)
+{
+    if (--realm->looks == 0 && realm->closing && !realm->task)
+        close_begin(realm);
 }
 
 void realm_close(struct realm *realm, void (*done)(void *userdata), void *userdata)

@@ -35,6 +35,7 @@ struct realm {
     struct realm_job *jobs;
     void (*jobs_idle)(void *userdata);
     void *jobs_userdata;
+    size_t looks;            /* of workers, at files elsewhere: closing waits for them, nothing else does */
     struct realm_waiter *waiters;
     uv_timer_t timer;
     bool view_damaged; /* the log is to be opened anew */
@@ -72,6 +73,9 @@ int realm_reopen_after(struct realm *realm, realm_open_run run, void *work, real
 /* Calls `idle` when the job under way has ended; one waiter. Of those behind it none begins if the realm is
  * sealed or closing. */
 void realm_jobs_wait(struct realm *realm, void (*idle)(void *userdata), void *userdata);
+
+/* One of realm->looks has ended. Then the realm may be gone. */
+void realm_look_end(struct realm *realm);
 
 /* An append ended. */
 void realm_settled(struct realm *realm);

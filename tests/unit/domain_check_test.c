@@ -23,6 +23,19 @@ uint64_t __wrap_log_census(struct log *log, uint8_t class, uint32_t generation)
            (class == RECORD_MAPPING ? (uint64_t)miscounted : 0);
 }
 
+/* Looking at the backup directory takes as long. */
+static uv_sem_t may_look;
+static bool hangs;
+enum backup_file __real_backup_look(const struct backup_info *info);
+enum backup_file __wrap_backup_look(const struct backup_info *info);
+
+enum backup_file __wrap_backup_look(const struct backup_info *info)
+{
+    if (hangs)
+        uv_sem_wait(&may_look);
+    return __real_backup_look(info);
+}
+
 static void setup(struct domain *domain)
 {
     const struct application *erp;
@@ -130,11 +143,59 @@ static void test_counters_are_held_against_the_journal(void **state)
     domain_teardown(&domain);
 }
 
+static void let_look(void *userdata)
+{
+    (void)userdata;
+    uv_sleep(50);
+    uv_sem_post(&may_look);
+}
+
+/* The directory may be another machine's that does not answer: whoever asked for the check waits, the keyring's work
+ * and sealing do not; and closing does. */
+static void test_a_directory_that_hangs(void **state)
+{
+    struct check *check = calloc(1, sizeof(*check)), *again = calloc(1, sizeof(*again));
+    struct result result = {0}, other = {0};
+    struct domain domain;
+    uv_thread_t thread;
+
+    (void)state;
+    assert_true(check && again);
+    domain_setup_ready(&domain);
+    assert_int_equal(uv_sem_init(&may_look, 0), 0);
+    hangs = true;
+    assert_int_equal(check_begin(domain.realm, check, on_done, &result, &result.failure), 0);
+    assert_int_equal(recipient_remove(domain.realm, "nobody", on_done, &other, &other.failure), 0);
+    domain_wait(&domain, &other, 1);
+    assert_int_equal(other.failure.code, ERROR_RECIPIENT_NOT_FOUND);
+    assert_int_equal(realm_seal(domain.realm, on_done, &other, &other.failure), 0);
+    domain_wait(&domain, &other, 2);
+    assert_int_equal(other.failure.code, ERROR_NONE);
+    assert_int_equal(result.calls, 0);
+    uv_sem_post(&may_look);
+    domain_wait(&domain, &result, 1);
+    assert_int_equal(result.failure.code, ERROR_SEALED);
+    domain_unseal(&domain);
+    assert_int_equal(check_begin(domain.realm, again, on_done, &result, &result.failure), 0);
+    assert_int_equal(uv_thread_create(&thread, let_look, NULL), 0);
+    domain_stop(&domain);
+    assert_int_equal(result.calls, 2);
+    assert_int_equal(result.failure.code, ERROR_SEALED);
+    assert_int_equal(uv_thread_join(&thread), 0);
+    hangs = false;
+    uv_sem_destroy(&may_look);
+    check_free(check);
+    check_free(again);
+    domain_start(&domain);
+    domain_teardown(&domain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_that_do_not_open_are_named),
         cmocka_unit_test(test_counters_are_held_against_the_journal),
+        cmocka_unit_test(test_a_directory_that_hangs),
     };
 
     return cmocka_run_group_tests_name("domain/check", tests, NULL, NULL);
