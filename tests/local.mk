@@ -83,10 +83,11 @@ domain_wrap = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash
 fake_nss = %D%/unit/fake_nss.c %D%/unit/fake_nss.h
 nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getgrouplist
 %C%_unit_domain_account_test_SOURCES = %D%/unit/domain_account_test.c $(fake_nss)
-%C%_unit_domain_account_test_LDFLAGS = $(AM_LDFLAGS) $(nss_wrap)
+%C%_unit_domain_account_test_LDFLAGS = $(AM_LDFLAGS) $(nss_wrap) -Wl,--wrap=uv_now
 %C%_unit_domain_application_test_SOURCES = %D%/unit/domain_application_test.c $(domain_fixture)
 %C%_unit_domain_application_test_LDFLAGS = $(domain_wrap)
-%C%_unit_domain_audit_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connect,--wrap=stat,--wrap=time
+%C%_unit_domain_audit_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connect,--wrap=poll,--wrap=stat \
+    -Wl,--wrap=time,--wrap=uv_hrtime
 %C%_unit_domain_backup_watch_test_SOURCES = %D%/unit/domain_backup_watch_test.c $(domain_fixture)
 %C%_unit_domain_backup_watch_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=audit_write,--wrap=backup_look
 %C%_unit_domain_identity_test_SOURCES = %D%/unit/domain_identity_test.c $(domain_fixture) \
@@ -98,7 +99,7 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_memory_test_LDFLAGS = $(domain_wrap) \
     -Wl,--wrap=calloc,--wrap=malloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
 %C%_unit_domain_share_entry_test_SOURCES = %D%/unit/domain_share_entry_test.c $(domain_fixture)
-%C%_unit_domain_share_entry_test_LDFLAGS = $(domain_wrap)
+%C%_unit_domain_share_entry_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=uv_now
 %C%_unit_domain_realm_test_SOURCES = %D%/unit/domain_realm_test.c $(domain_fixture)
 %C%_unit_domain_realm_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=fdatasync
 %C%_unit_domain_check_test_SOURCES = %D%/unit/domain_check_test.c $(domain_fixture)

@@ -339,7 +339,7 @@ static void test_disk_fails(void **state)
     disk_fails = true;
     r = domain_set(&domain, erp, "user:bob", "BOB", "x");
     assert_true(r == ERROR_OUTCOME_UNKNOWN || r == ERROR_STORAGE_FAILED);
-    domain_run_ms(&domain, 20);
+    domain_await(&domain, &domain.states[REALM_READ_ONLY], 1);
     assert_int_equal(realm_state(domain.realm), REALM_READ_ONLY);
     assert_int_equal(domain.states[REALM_READ_ONLY], 1);
     assert_int_equal(domain.events[LOG_EVENT_READ_ONLY], 1);
@@ -588,7 +588,7 @@ static void test_closed_while_rebuilding(void **state)
     memset(value, 'x', sizeof(value) - 1);
     for (int i = 0; i < 300; i++)
         assert_int_equal(domain_set(&domain, erp, "user:alice", "ALICE", value), 0);
-    for (int i = 0; i < 10 && !stopped; i++) {
+    for (int i = 0; i < 100 && !stopped; i++) { /* it may be quicker than whoever stops it */
         struct result result = {0};
         struct failure failure;
 

@@ -8,7 +8,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct {
     pthread_mutex_t mutex;
@@ -16,7 +15,6 @@ static struct {
     const struct fake_user *users;
     const struct fake_group *groups;
     bool hang;
-    unsigned delay_ms;
     int error;
     unsigned calls;
     unsigned running;
@@ -36,13 +34,6 @@ void fake_nss_hang(bool hang)
     pthread_mutex_lock(&nss.mutex);
     nss.hang = hang;
     pthread_cond_broadcast(&nss.changed);
-    pthread_mutex_unlock(&nss.mutex);
-}
-
-void fake_nss_delay(unsigned milliseconds)
-{
-    pthread_mutex_lock(&nss.mutex);
-    nss.delay_ms = milliseconds;
     pthread_mutex_unlock(&nss.mutex);
 }
 
@@ -77,7 +68,6 @@ void fake_nss_reset(void)
 {
     fake_nss_hang(false);
     pthread_mutex_lock(&nss.mutex);
-    nss.delay_ms = 0;
     nss.error = 0;
     nss.calls = 0;
     nss.most = 0;
@@ -86,7 +76,6 @@ void fake_nss_reset(void)
 
 static int enter(void)
 {
-    unsigned delay_ms;
     int error;
 
     pthread_mutex_lock(&nss.mutex);
@@ -96,12 +85,7 @@ static int enter(void)
         nss.most = nss.running;
     while (nss.hang)
         pthread_cond_wait(&nss.changed, &nss.mutex);
-    delay_ms = nss.delay_ms;
     error = nss.error;
-    pthread_mutex_unlock(&nss.mutex);
-    if (delay_ms > 0)
-        usleep(delay_ms * 1000);
-    pthread_mutex_lock(&nss.mutex);
     nss.running--;
     pthread_mutex_unlock(&nss.mutex);
     return error;

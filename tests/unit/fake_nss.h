@@ -23,8 +23,6 @@ struct fake_group {
 void fake_nss_set(const struct fake_user *users, const struct fake_group *groups);
 /* Questions hang until this is lifted. */
 void fake_nss_hang(bool hang);
-/* Each question takes that long. */
-void fake_nss_delay(unsigned milliseconds);
 /* Questions fail with this errno; 0 = they are answered. */
 void fake_nss_fail(int error);
 unsigned fake_nss_calls(void);
