@@ -239,12 +239,32 @@ static void await_end(struct turn *turn)
     domain_run_ms(&turn->domain, 1);
 }
 
-/* Fails the test after a minute. */
+/* How many records a second the next rotation takes, 0: all it can. What must be met in the midst of a walk
+ * is begun with few, so that it is met on a machine that stands still now and then. */
+static void set_rate(struct turn *turn, uint32_t rate)
+{
+    turn->settings.rate = rate;
+    rotation_configure(turn->rotation, &turn->settings);
+}
+
+/* And the one that runs. */
+static void change_rate(struct turn *turn, uint32_t rate)
+{
+    struct result result = {0};
+    struct failure failure;
+
+    set_rate(turn, rate);
+    assert_int_equal(rotation_set_rate(turn->rotation, rate, on_done, &result, &failure), 0);
+    domain_wait(&turn->domain, &result, 1);
+    assert_int_equal(result.failure.code, ERROR_NONE);
+}
+
+/* Fails the test after minutes. */
 static void await_phase(struct turn *turn, enum rotation_phase phase)
 {
     struct rotation_status status = {.phase = ROTATION_IDLE};
 
-    for (unsigned i = 0; i < 12000 && (i == 0 || status.phase != phase); i++) {
+    for (unsigned i = 0; i < 48000 && (i == 0 || status.phase != phase); i++) {
         domain_run_ms(&turn->domain, 5);
         rotation_status(turn->rotation, &status);
     }
@@ -256,7 +276,7 @@ static void await_done(struct turn *turn, uint64_t wanted)
 {
     struct rotation_status status = {.done = 0};
 
-    for (unsigned i = 0; i < 12000 && status.done < wanted; i++) {
+    for (unsigned i = 0; i < 48000 && status.done < wanted; i++) {
         domain_run_ms(&turn->domain, 5);
         rotation_status(turn->rotation, &status);
     }
@@ -472,9 +492,11 @@ static void test_bitwarden_7709_changes_go_on(void **state)
         snprintf(name, sizeof(name), "app%u", round);
         assert_int_equal(application_update(turn.domain.set, erp, &draft, on_written, &update,
                                             &failure), 0);
-        assert_int_equal(application_create(turn.domain.set, &made, on_written, &create, &failure), 0);
         domain_wait(&turn.domain, &update, 1);
-        domain_wait(&turn.domain, &create, 1);
+        if (round < 500) { /* there are so many only where the rotation does not get on */
+            assert_int_equal(application_create(turn.domain.set, &made, on_written, &create, &failure), 0);
+            domain_wait(&turn.domain, &create, 1);
+        }
         assert_string_equal(update.failure.code ? update.failure.text : "", "");
         assert_string_equal(create.failure.code ? create.failure.text : "", "");
         round++;
@@ -615,15 +637,12 @@ static void test_pause_and_rate(void **state)
 
     (void)state;
     setup(&turn);
-    turn.settings.rate = 100;
-    rotation_configure(turn.rotation, &turn.settings);
+    set_rate(&turn, 20);
     rotate(&turn);
     await_phase(&turn, ROTATION_WALK);
-    do {
-        domain_run_ms(&turn.domain, 5);
-        rotation_status(turn.rotation, &status);
-    } while (status.phase == ROTATION_WALK && status.done < 10);
-    assert_int_equal(status.limit, 100);
+    await_done(&turn, 10);
+    rotation_status(turn.rotation, &status);
+    assert_int_equal(status.limit, 20);
     assert_int_equal(rotation_pause(turn.rotation, true, on_done, &result, &failure), 0);
     domain_wait(&turn.domain, &result, 1);
     await_phase(&turn, ROTATION_PAUSED);
@@ -640,7 +659,7 @@ static void test_pause_and_rate(void **state)
     rotation_status(turn.rotation, &status);
     assert_int_equal(status.phase, ROTATION_PAUSED);
     assert_int_equal(status.done, done);
-    assert_int_equal(status.limit, 100);
+    assert_int_equal(status.limit, 20);
     assert_int_equal(rotation_pause(turn.rotation, false, on_done, &result, &failure), 0);
     assert_int_equal(rotation_set_rate(turn.rotation, 0, on_done, &result, &failure), 0);
     await_end(&turn);
@@ -658,8 +677,7 @@ static void test_krb5_4ccc18bc3d_again(void **state)
 
     (void)state;
     setup(&turn);
-    turn.settings.rate = 500;
-    rotation_configure(turn.rotation, &turn.settings);
+    set_rate(&turn, 20);
     assert_int_equal(begin(&turn, false, &first, &failure), 0);
     domain_wait(&turn.domain, &first, 1);
     await_phase(&turn, ROTATION_WALK);
@@ -672,9 +690,10 @@ static void test_krb5_4ccc18bc3d_again(void **state)
     assert_int_equal(begin(&turn, true, &third, &failure), ERROR_ROTATION_RUNNING);
     /* What seals meanwhile is the active generation, not the newest. */
     assert_int_equal(set(&turn, "erp", 1, 1), ERROR_NONE);
-    await_done(&turn, PEOPLE / 2);
+    await_done(&turn, 10);
     assert_int_equal(generations(&turn), 3);
     assert_int_equal(census(&turn, 3), 0);
+    change_rate(&turn, 500);
     await_end(&turn);
     assert_int_equal(turn.result.to, 2);
     await_end(&turn);
@@ -857,27 +876,23 @@ static void test_a_keyring_that_cannot_be_synced(void **state)
 /* Sealed in the midst of it, it goes on after the next unseal. */
 static void test_sealed_meanwhile(void **state)
 {
-    struct rotation_status status;
     struct result result = {0};
     struct failure failure;
     struct turn turn;
 
     (void)state;
     setup(&turn);
-    turn.settings.rate = 200;
-    rotation_configure(turn.rotation, &turn.settings);
+    set_rate(&turn, 20);
     rotate(&turn);
     await_phase(&turn, ROTATION_WALK);
-    do {
-        domain_run_ms(&turn.domain, 5);
-        rotation_status(turn.rotation, &status);
-    } while (status.phase == ROTATION_WALK && status.done < 10);
+    await_done(&turn, 10);
     assert_int_equal(realm_seal(turn.domain.realm, on_done, &result, &failure), 0);
     rotation_realm_changed(turn.rotation);
     domain_wait(&turn.domain, &result, 1);
     await_phase(&turn, ROTATION_WAITING);
     domain_unseal(&turn.domain);
     rotation_realm_changed(turn.rotation);
+    change_rate(&turn, 0);
     await_end(&turn);
     assert_int_equal(turn.result.failure.code, ERROR_NONE);
     assert_filled(&turn);
@@ -959,12 +974,12 @@ static void test_vault_2893_the_old_secret_does_not_give_the_new_one(void **stat
     setup(&turn);
     old = *keyring_find(realm_keyring(turn.domain.realm), 1)->keys;
     count = derive(&old, candidates);
-    turn.settings.rate = 300;
-    rotation_configure(turn.rotation, &turn.settings);
+    set_rate(&turn, 20);
     rotate(&turn);
     await_phase(&turn, ROTATION_WALK);
     take(&keyring, turn.domain.folder_fd, "keyring");
     take_all(&loot, &turn);
+    change_rate(&turn, 0);
     await_end(&turn);
     take_all(&loot, &turn);
     memcpy(secret, keyring_find(realm_keyring(turn.domain.realm), 2)->keys->secret, KEY_SIZE);
