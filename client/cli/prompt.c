@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -15,7 +16,8 @@
 /* ---- The terminal ---- */
 
 /* The terminal's echo must come back whatever ends the question, so the signals that would end the
- * process are noted, and raised again after that. */
+ * process are noted, and raised again after that. They arrive only where something is waited for: one
+ * that came just before would not end the wait. */
 static const int noted_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 enum { NOTED = sizeof(noted_signals) / sizeof(noted_signals[0]) };
 static volatile sig_atomic_t noted;
@@ -25,32 +27,53 @@ static void note_signal(int number)
     noted = number;
 }
 
-static void catch_signals(struct sigaction *before)
+struct caught {
+    struct sigaction before[NOTED];
+    sigset_t mask;
+};
+
+static void catch_signals(struct caught *caught)
 {
     struct sigaction action = { .sa_handler = note_signal };
+    sigset_t held;
 
     noted = 0;
+    sigemptyset(&held);
     for (size_t i = 0; i < NOTED; i++)
-        sigaction(noted_signals[i], &action, &before[i]);
+        sigaddset(&held, noted_signals[i]);
+    sigprocmask(SIG_BLOCK, &held, &caught->mask);
+    for (size_t i = 0; i < NOTED; i++)
+        sigaction(noted_signals[i], &action, &caught->before[i]);
 }
 
-static void release_signals(const struct sigaction *before)
+static void release_signals(const struct caught *caught)
 {
+    sigprocmask(SIG_SETMASK, &caught->mask, NULL);
     for (size_t i = 0; i < NOTED; i++)
-        sigaction(noted_signals[i], &before[i], NULL);
+        sigaction(noted_signals[i], &caught->before[i], NULL);
 }
 
-static int read_line(int tty, struct secret *line)
+/* 1, or 0 at the end. */
+static int read_byte(int fd, const struct caught *caught, uint8_t *ret_byte)
 {
-    uint8_t byte;
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
     ssize_t count;
 
+    if (ppoll(&ready, 1, NULL, &caught->mask) < 0)
+        return -errno;
+    count = read(fd, ret_byte, 1);
+    return count < 0 ? -errno : (int)count;
+}
+
+static int read_line(int tty, const struct caught *caught, struct secret *line)
+{
+    uint8_t byte;
+    int r;
+
     for (;;) {
-        count = read(tty, &byte, 1);
-        if (count < 0)
-            return -errno;
-        if (count == 0 || byte == '\n')
-            return 0;
+        r = read_byte(tty, caught, &byte);
+        if (r <= 0 || byte == '\n')
+            return r < 0 ? r : 0;
         if (secret_append(line, &byte, 1) < 0)
             return -E2BIG;
     }
@@ -59,8 +82,8 @@ static int read_line(int tty, struct secret *line)
 static int ask_once(int tty, const char *question, struct secret **ret_line)
 {
     CLEANUP_SECRET struct secret *line = NULL;
-    struct sigaction before[NOTED];
     struct termios shown, hidden;
+    struct caught caught;
     int r = secret_new(VALUE_MAX_BYTES, &line);
 
     if (r < 0)
@@ -70,14 +93,14 @@ static int ask_once(int tty, const char *question, struct secret **ret_line)
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
     hidden.c_lflag |= ECHONL;
-    catch_signals(before);
+    catch_signals(&caught);
     tcsetattr(tty, TCSAFLUSH, &hidden);
     dprintf(tty, "%s", question);
-    r = read_line(tty, line);
+    r = read_line(tty, &caught, line);
     tcsetattr(tty, TCSAFLUSH, &shown);
     if (noted)
         dprintf(tty, "\n");
-    release_signals(before);
+    release_signals(&caught);
     if (noted)
         raise(noted);
     if (r < 0)
@@ -143,21 +166,22 @@ int prompt_secret(const char *question, const char *again, struct secret **ret_s
 
 bool prompt_enter(void)
 {
-    struct sigaction before[NOTED];
-    int c;
+    struct caught caught;
+    uint8_t byte = 0;
+    int r;
 
-    catch_signals(before);
+    catch_signals(&caught);
     do {
-        c = getchar();
-        if (c == EOF && noted == SIGTSTP) { /* passed over */
+        r = read_byte(STDIN_FILENO, &caught, &byte);
+        if (r == -EINTR && noted == SIGTSTP) { /* passed over */
             noted = 0;
-            clearerr(stdin);
-            c = 0;
+            byte = 0;
+            r = 1;
         }
-    } while (c != '\n' && c != EOF);
-    if (c == '\n')
-        release_signals(before);
-    return c == '\n';
+    } while (r > 0 && byte != '\n');
+    if (r > 0)
+        release_signals(&caught);
+    return r > 0;
 }
 
 /* ---- Files and descriptors ---- */

@@ -357,11 +357,11 @@ def test_run(shared_world, app):
 class Terminal:
     """A command of the world on a terminal of its own."""
 
-    def __init__(self, world, arguments, user):
+    def __init__(self, world, arguments, user, before=()):
         self.output = b''
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            command = world.command(['mastersecret', *arguments], user)
+            command = world.command([*before, 'mastersecret', *arguments], user)
             os.execvp(command[0], command)
 
     def expect(self, text, seconds=120):
@@ -425,6 +425,16 @@ def test_interrupted_question(shared_world, app):
     terminal.type('typed-canary\n')
     assert terminal.finish() == 0
     assert b'canary' not in terminal.output
+
+
+def test_interrupted_before_it_waits_for_an_answer(shared_world, app):
+    """By a signal that comes when the question stands there and nothing is read yet."""
+    held = ('strace', '-o', '/dev/null', '-e', 'trace=write', '-e', 'inject=write:delay_exit=1s')
+    terminal = Terminal(shared_world, ['verify', app], 'alice', held)
+    terminal.expect("password of")
+    terminal.type('\x03')
+    assert terminal.finish() != 0
+    assert shared_world.run('pgrep -x mastersecret', check=False).returncode == 1
 
 
 def test_masked_values_on_a_terminal(shared_world, app):
