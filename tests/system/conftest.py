@@ -105,8 +105,8 @@ class World:
         done = subprocess.run(self.command(['timeout', '-k', '1', str(timeout), *arguments], user),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=not binary,
                               check=False, **streams, **options)
-        assert not check or done.returncode == 0, \
-            f'{command!r} as {user} gave {done.returncode}: {done.stdout!r} {done.stderr!r}'
+        failed = check and done.returncode
+        assert not failed, f"{' '.join(arguments)[-1000:]!r} as {user} gave {failed}: {done.stdout!r} {done.stderr!r}"
         return done
 
     def audit(self):

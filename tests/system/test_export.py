@@ -48,15 +48,20 @@ def watched_once(do):
     fine = shares == sorted(shares) and any(0 < share < 1 for share in shares) and max(shares) <= 1
     return [got, fine and points[-1] == [0, 0, 0] or points]
 def sealed_while_it_reads():
+    """Unless it was through before that: then once more."""
     import threading
-    got, other = [], Door()
-    thread = threading.Thread(target=lambda: got.append(other.attempt(ROOT, 'Secret', 'Check', 'b', True, timeout=120)))
-    thread.start()
-    while thread.is_alive() and not door.manager('Progress')[1]:
-        time.sleep(0.01)
-    sealed = seal(door)
-    thread.join()
-    return [sealed, *got, door.state(), unseal(door)]
+    for turn in range(10):
+        got, other = [], Door()
+        thread = threading.Thread(target=lambda: got.append(other.attempt(ROOT, 'Secret', 'Check', 'b', True, timeout=120)))
+        thread.start()
+        while thread.is_alive() and not door.manager('Progress')[1]:
+            time.sleep(0.01)
+        sealed = seal(door)
+        thread.join()
+        result = [sealed, *got, door.state(), unseal(door)]
+        if got != ['ok']:
+            break
+    return result
 def check(deep=False):
     return [[str(part) for part in one] for one in door.call(ROOT, 'Secret', 'Check', 'b', dbus.Boolean(deep), timeout=120)]
 '''
@@ -118,16 +123,15 @@ answer([import_('/root/cut'), import_('/root/changed'), import_('/root/nothing')
     assert any('MS0119 import failed error=NotEmpty' in line for line in audit)
 
 
-def test_another_realms_export(make_world):
-    worlds = [make_world(generate=False) for _ in range(2)]
-    for world in worlds:
-        ask(world, '''
+def test_another_realms_export(world, make_world):
+    other = make_world(generate=False)
+    ask(other, '''
 pipes = {'passphrase': given(PASSPHRASE), 'backup': os.open('/root/one', os.O_RDWR | os.O_CREAT, 0o600)}
 answer(len(secret(door, 'Generate', 'sssa{sh}', 'keyfile', '', '', **pipes)))''')
-    ask(worlds[0], 'answer([create(door), export()])')
-    with open(worlds[1].path('/root/export'), 'wb') as file:
-        file.write(open(worlds[0].path('/root/export'), 'rb').read())
-    assert ask(worlds[1], 'answer([import_(), door.state(), create(door)])') == ['OtherRealm', 'ready', 'ok']
+    ask(world, 'answer([create(door), export()])')
+    with open(other.path('/root/export'), 'wb') as file:
+        file.write(open(world.path('/root/export'), 'rb').read())
+    assert ask(other, 'answer([import_(), door.state(), create(door)])') == ['OtherRealm', 'ready', 'ok']
 
 
 def test_check(world):

@@ -62,7 +62,7 @@ door = Door()
 def step(number):
     time.sleep(0.3)
     yield 'reload', door.attempt(ROOT, 'Manager', 'Reload', '')
-    if number % 10 == 1:
+    if number % 10 == 1 and number < 60:  # a slow machine takes long to unseal, and nothing is written meanwhile
         yield 'seal', door.attempt(ROOT, 'Secret', 'Seal', '')
         yield 'unseal', unseal()
 '''
