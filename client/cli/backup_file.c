@@ -53,15 +53,19 @@ int backup_file_read(struct cli *cli, const char *path, struct backup_file **ret
     switch ((enum backup_head_outcome)outcome) {
     case BACKUP_HEAD_DONE:
         if (file->head.signer && backup_signature_check(file->bytes, size, file->head.signer) < 0)
-            return refuse(cli, MASTERSECRET_DAMAGED, "the backup was altered since it was made");
+            return refuse(cli, MASTERSECRET_DAMAGED,
+                          "the backup was altered since it was made; take another copy of it");
         *ret_file = STEAL(file);
         return STATUS_DONE;
     case BACKUP_HEAD_NOT_ONE:
-        return refuse(cli, MASTERSECRET_INVALID_ARGUMENT, "it is not a backup");
+        return refuse(cli, MASTERSECRET_INVALID_ARGUMENT,
+                      "it is not a backup; give a file that secret generate, rotate or backup "
+                      "create made");
     case BACKUP_HEAD_NEWER:
         return refuse(cli, MASTERSECRET_NEWER_FORMAT, "the backup is of a newer format");
     case BACKUP_HEAD_DAMAGED:
         break;
     }
-    return refuse(cli, MASTERSECRET_DAMAGED, "the backup is damaged, or cut off");
+    return refuse(cli, MASTERSECRET_DAMAGED,
+                  "the backup is damaged, or cut off; take another copy of it");
 }

@@ -99,6 +99,12 @@ static const struct descriptor_rule *rule_of(const struct descriptor_rule *rules
     return rules && rules->name ? rules : NULL;
 }
 
+int descriptors_missing(struct call *call, const char *name)
+{
+    return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,
+                       "descriptor '%s' is missing; busctl can pass none, mastersecret(1) does", name);
+}
+
 static int check_rules(struct call *call, const struct descriptor_rule *rules)
 {
     struct descriptors *set = &call->descriptors;
@@ -121,8 +127,7 @@ static int check_rules(struct call *call, const struct descriptor_rule *rules)
     }
     for (; rules && rules->name; rules++)
         if (rules->needed && !descriptors_find(call, rules->name))
-            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor '%s' is missing",
-                               rules->name);
+            return descriptors_missing(call, rules->name);
     return 0;
 }
 

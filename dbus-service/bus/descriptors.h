@@ -53,6 +53,8 @@ int descriptors_take(struct call *call, unsigned position) MUST_CHECK;
  * pipes among them: 0, CALL_WAIT, an error code, -errno. */
 int descriptors_accept(struct call *call, unsigned position,
                        const struct descriptor_rule *rules) MUST_CHECK;
+/* The failure when one that is needed was not given. */
+int descriptors_missing(struct call *call, const char *name) MUST_CHECK;
 /* NULL when not given. */
 struct descriptor *descriptors_find(struct call *call, const char *name);
 /* What came through one of them, the caller's from now on; NULL when it was not given. */

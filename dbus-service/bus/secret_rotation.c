@@ -44,7 +44,7 @@ static int take_descriptors(struct call *call, struct rotation_request *request)
         return r;
     backup = descriptors_find(call, "backup");
     if (descriptors_find(call, "passphrase") && !backup)
-        return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor 'backup' is missing");
+        return descriptors_missing(call, "backup");
     if (backup)
         request->backup_fd = backup->fd;
     else if (*call->service->config->backup_directory)

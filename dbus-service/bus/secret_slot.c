@@ -71,8 +71,7 @@ static int check_share_ends(struct call *call, struct slot_change *change)
 
     for (unsigned i = 0; i < count; i++)
         if (!descriptors_find(call, share_ends[i].name))
-            return failure_set(&call->failure, ERROR_INVALID_ARGUMENT, "descriptor '%s' is missing",
-                               share_ends[i].name);
+            return descriptors_missing(call, share_ends[i].name);
     change->count = count;
     if (!shares_are_valid(change->threshold, count))
         return failure_set(&call->failure, ERROR_INVALID_ARGUMENT,

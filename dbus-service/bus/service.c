@@ -273,7 +273,7 @@ int service_reload(struct service *service, struct failure *failure)
     if (r == -ENOMEM)
         return r;
     if (r < 0)
-        return failure_set(failure, ERROR_INVALID_ARGUMENT, "%s", error);
+        return failure_set(failure, ERROR_INVALID_ARGUMENT, "%s; correct it, and reload", error);
     service->config = config;
     apply_config(service);
     limits = limits_of(config);

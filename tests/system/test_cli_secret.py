@@ -208,6 +208,7 @@ def test_shares(world):
     ('root', 'TestSlot', ('ua{sh}', '9', '0'), 'see: mastersecret secret slot list'),
     ('root', 'AddSlot', ('sua{sh}', 'credential', '0', '0'), 'give the unit LoadCredential= '),
     ('root', 'Unseal', ('a{sh}', '0'), 'see: mastersecret status'),
+    ('root', 'VerifyBackup', ('a{sh}', '0'), 'busctl can pass none, mastersecret(1) does'),
     ('root', 'RemoveRecipient', ('s', 'nobody'), 'see: mastersecret secret recipient list'),
     ('alice', 'Seal', (), 'ask an administrator for the role that the message names')])
 def test_errors_say_what_to_do_over_the_bus(shared_world, user, member, arguments, advice):
@@ -221,6 +222,7 @@ def test_errors_say_what_to_do_once(shared_world):
     """The command line puts the table's advice on a line of its own, and none behind better advice."""
     shared_world.run('touch /root/nothing')
     for line, count in (('secret slot remove 1', 2), ('secret slot add credential', 1), ('secret recipient remove x', 2),
+                        ('secret backup inspect /root/nothing', 1),
                         (f'secret backup verify /root/nothing --passphrase-file {PASSPHRASE}', 1)):
         said = cli(shared_world, *line.split(), status=None).stderr.splitlines()
         assert len(said) == count and ('; ' in said[0]) == (count == 1), said
