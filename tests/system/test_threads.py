@@ -38,7 +38,7 @@ OWN = '''
 door = Door(DOOR)
 big = os.urandom(60000)
 def step(number):
-    data = big if number % 2 else b'small'
+    data = big if number % 8 else b'small'
     yield 'set', set_mapping(door, '', 'X' + str(os.geteuid()), data)
     value = lookup(door)
     yield 'lookup', value if value[0].isupper() and len(value) < 40 else 'ok'
