@@ -61,7 +61,8 @@ const struct command commands[] = {
       OPTION_BIT(THRESHOLD) | OPTION_BIT(COUNT) | OPTION_BIT(SHARE_FILE) | PASSPHRASE | JSON,
       "add a way to open the keyring", "add a slot of the kind", command_slot_add, NULL,
       "KIND is keyfile, credential, passphrase or shares. Shares are shown one after the other on\n"
-      "the terminal, or written into files; --threshold of them open the slot." },
+      "the terminal, or written into files; --threshold of them open the slot. If one cannot be\n"
+      "written, or is not taken, the slot is removed again." },
     { "secret slot", "replace", "ID", 1, 1,
       OPTION_BIT(THRESHOLD) | OPTION_BIT(COUNT) | OPTION_BIT(SHARE_FILE) | PASSPHRASE | JSON,
       "give a slot new key material", "replace slot", command_slot_replace, NULL,
