@@ -92,7 +92,7 @@ nss_wrap = -Wl,--wrap=getpwnam_r,--wrap=getpwuid_r,--wrap=getgrnam_r,--wrap=getg
 %C%_unit_domain_backup_watch_test_LDFLAGS = $(domain_wrap) -Wl,--wrap=audit_write,--wrap=backup_look
 %C%_unit_domain_identity_test_SOURCES = %D%/unit/domain_identity_test.c $(domain_fixture) \
     $(fake_nss)
-%C%_unit_domain_identity_test_LDFLAGS = $(domain_wrap) $(nss_wrap)
+%C%_unit_domain_identity_test_LDFLAGS = $(domain_wrap) $(nss_wrap) -Wl,--wrap=uv_now
 %C%_unit_domain_mapping_test_SOURCES = %D%/unit/domain_mapping_test.c $(domain_fixture)
 %C%_unit_domain_mapping_test_LDFLAGS = $(domain_wrap)
 %C%_unit_domain_memory_test_SOURCES = %D%/unit/domain_memory_test.c $(domain_fixture)
