@@ -32,8 +32,8 @@ int safe_open(const char *path, const struct safe_open_rule *rule, int *ret_fd) 
 /* The whole file as a secret. */
 int safe_read(const char *path, const struct safe_open_rule *rule,
               struct secret **ret_content) MUST_CHECK;
-/* Is `fd` what somebody else opened for us to write: an empty regular file, mode 0600, O_RDWR and not O_APPEND? Asks
- * whoever keeps the file, and so for as long as that takes. 1, 0 or -errno. */
+/* Is `fd` what somebody else opened for us to write: an empty regular file, mode 0600, O_RDWR and
+ * not O_APPEND? Asks whoever keeps the file, for as long as that takes. 1, 0 or -errno. */
 int safe_is_empty_file(int fd) MUST_CHECK;
 /* What a positive outcome means, for a message: "is writable by others". */
 const char *safe_open_text(int outcome);

@@ -330,7 +330,8 @@ static void on_slots(void *userdata, const struct failure *failure)
         call_fail(call, r);
 }
 
-/* Held against the keyring's file as it is now: somebody may have put a good copy in the place of a bad one. */
+/* Held against the keyring's file as it is now: somebody may have put a good copy in the place of a
+ * bad one. */
 int handle_enter_share(struct call *call)
 {
     static const struct descriptor_rule rules[] = { { "share", DESCRIPTOR_VALUE, true }, { NULL } };

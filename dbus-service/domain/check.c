@@ -113,7 +113,8 @@ static void check_backup(struct check *check, const struct keyring *keyring)
 
     keyring_backup_info(keyring, &info);
     due = backup_due(keyring, check->max_age_usec,
-                     info.time_usec == check->backup.time_usec ? check->backup_file : BACKUP_FILE_FINE);
+                     info.time_usec == check->backup.time_usec ? check->backup_file
+                                                               : BACKUP_FILE_FINE);
     if (due)
         remedy(add(check, "warning", "%s", due), "run: mastersecret secret backup create FILE");
 }
@@ -251,7 +252,8 @@ static void on_looked(void *userdata)
     realm_look_end(realm);
 }
 
-/* First the backup directory, which may be another machine's: where that hangs, nothing of the keyring waits. */
+/* First the backup directory, which may be another machine's: where that hangs, nothing of the
+ * keyring waits. */
 int check_begin(struct realm *realm, struct check *check, realm_done done, void *userdata,
                 struct failure *failure)
 {

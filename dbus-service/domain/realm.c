@@ -31,7 +31,7 @@ struct realm_task {
     struct keyring *keyring;
     realm_open_run open_run; /* instead of opening what is in the folder */
     void *work;
-    struct failure refused;  /* by that: told when the journal is open again; or a generation, before it began */
+    struct failure refused;  /* by that: told when the journal is open again; or to generate */
     bool restored;           /* by that: there are other keys now, whatever comes of the rest */
     struct failure unloaded; /* why what is kept in memory could not be read */
     bool again;              /* the view was to blame, and is built anew */

@@ -56,8 +56,8 @@ int realm_check_readable(const struct realm *realm, struct failure *failure) MUS
 const struct keyring *realm_keyring(const struct realm *realm);
 struct log *realm_log(const struct realm *realm);
 const char *realm_slot_used(const struct realm *realm); /* "" unless open */
-/* Of the keyring's file as it was read last: at the beginning, and by whatever works with it. While the keyring is
- * open, as it could be read last. */
+/* Of the keyring's file as it was read last: at the beginning, and by whatever works with it.
+ * While the keyring is open, as it could be read last. */
 const struct slot_list *realm_slots(const struct realm *realm);
 /* Of what takes long: the journal that is rebuilt or read, an export, an import. Bytes done and in all, 0 and 0: nothing
  * does. Microseconds left, while nobody is served; else 0. */

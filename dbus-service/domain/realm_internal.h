@@ -21,7 +21,7 @@ struct realm {
     struct keyring *log_keyring; /* the log's threads' own, as long as it is open: its key alone */
     struct log *log;
     enum slot_kind slot_used;
-    struct slot_list slots; /* as the last worker with the keyring's file left it; changed while none has it */
+    struct slot_list slots; /* as a worker left the file; changed while none has it */
     bool storage_failed; /* the log has said so, maybe before it was handed over */
     struct log_progress reading; /* of the worker that reads a journal or an export as a whole */
     uint64_t progress_before;    /* its, when an import goes over into rebuilding */
@@ -35,7 +35,7 @@ struct realm {
     struct realm_job *jobs;
     void (*jobs_idle)(void *userdata);
     void *jobs_userdata;
-    size_t looks;            /* of workers, at files elsewhere: closing waits for them, nothing else does */
+    size_t looks;            /* of workers, at files elsewhere: only closing waits for them */
     struct realm_waiter *waiters;
     uv_timer_t timer;
     bool view_damaged; /* the log is to be opened anew */

@@ -51,7 +51,7 @@ static void on_job(void *userdata)
         realm->keyring = STEAL(job->changed);
     }
     keyring_free(STEAL(job->changed));
-    if (job->slots.outcome == KEYRING_DONE) /* else whoever works with the file says what is wrong with it */
+    if (job->slots.outcome == KEYRING_DONE) /* else whoever needs the file says what is wrong */
         realm->slots = job->slots;
     realm->job = NULL;
     job_end(job);

@@ -16,7 +16,8 @@ int share_entry_new(struct realm *realm, uv_loop_t *loop, uint64_t lifetime_ms,
                     struct share_entry **ret_entry) MUST_CHECK;
 void share_entry_free(struct share_entry *entry);
 
-/* Takes the share (text) while sealed, if it is of one of realm_slots(): 0, an error code, -errno. */
+/* Takes the share (text) while sealed, if it is of one of realm_slots(). 0, an error code,
+ * -errno. */
 int share_entry_add(struct share_entry *entry, const struct secret *text,
                     struct failure *failure) MUST_CHECK;
 /* How many are there, and how many it takes: with none there, of the first slot of shares in the keyring,

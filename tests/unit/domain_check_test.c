@@ -150,8 +150,8 @@ static void let_look(void *userdata)
     uv_sem_post(&may_look);
 }
 
-/* The directory may be another machine's that does not answer: whoever asked for the check waits, the keyring's work
- * and sealing do not; and closing does. */
+/* The directory may be another machine's that does not answer: whoever asked for the check waits, the
+ * keyring's work and sealing do not; and closing does. */
 static void test_a_directory_that_hangs(void **state)
 {
     struct check *check = calloc(1, sizeof(*check)), *again = calloc(1, sizeof(*again));

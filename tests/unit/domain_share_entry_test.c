@@ -180,7 +180,8 @@ static void test_the_file_is_read_by_workers(void **state)
     look(&domain);
     assert_int_equal(share_entry_add(entry, texts[0], &failure), 0);
     domain_unseal(&domain);
-    assert_int_equal(realm_read_slots(domain.realm, on_done, NULL, &failure), ERROR_ALREADY_UNSEALED);
+    assert_int_equal(realm_read_slots(domain.realm, on_done, NULL, &failure),
+                     ERROR_ALREADY_UNSEALED);
     end(&domain, entry, texts);
 }
 
@@ -193,13 +194,15 @@ static int test_slot(struct domain *domain, uint32_t id)
     change->action = SLOT_TEST;
     change->kind = SLOT_KEYFILE;
     change->id = id;
-    assert_int_equal(slot_change_begin(domain->realm, change, on_done, &result, &result.failure), 0);
+    assert_int_equal(slot_change_begin(domain->realm, change, on_done, &result, &result.failure),
+                     0);
     domain_wait(domain, &result, 1);
     slot_change_free(change);
     return (int)result.failure.code;
 }
 
-/* While the keyring is open the slots are those that could be read last: nobody is refused one that came back. */
+/* While the keyring is open the slots are those that could be read last: nobody is refused one that
+ * came back. */
 static void test_a_file_that_is_away_meanwhile(void **state)
 {
     struct failure failure;
