@@ -392,7 +392,7 @@ static void on_walked(void *userdata, enum log_outcome outcome, uint64_t revisio
 
 static double time_walk(uint32_t keep, log_walk_each each)
 {
-    const struct log_walk_options options = { .keep_generation = keep, .unasked = keep != 0,
+    const struct log_walk_options options = { .keep_generation = keep, .in_view_order = keep != 0,
                                               .each = each,
                                               .done = on_walked };
     double begin = now();

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    BATCHES = 5,              /* being filled, waiting, or appended */
+    BATCHES = 8,              /* being filled, waiting, or appended */
     BATCH_BYTES_FAST = LOG_APPEND_MAX / 4, /* one more record may be as large as RECORD_SIZE_MAX */
     BATCH_BYTES_GENTLE = 32 * 1024,
     BATCHES_PER_SECOND = 1000, /* when throttled: short turns of the loop */
@@ -157,8 +157,8 @@ static int open_record(struct rotation_pass *pass, const struct log_walk_record 
                        ret_value);
 }
 
-/* Also of what was superseded: that is found out when it is appended. And what does not open is passed
- * over: it is for the proof to say whether it is still the newest of its key. */
+/* Whether it was superseded meanwhile is found out when it is appended. What does not open is passed
+ * over: it is for the proof to name. */
 static int rewrite(void *userdata, const struct log_walk_record *record)
 {
     struct rotation_pass *pass = userdata;
@@ -402,7 +402,7 @@ int pass_begin(const struct pass_options *options, struct rotation_pass **ret_pa
     pass->active = keyring_active_generation(pass->keyring);
     pass->due = uv_hrtime();
     walk.keep_generation = rewrites ? pass->active : 0;
-    walk.unasked = rewrites;
+    walk.in_view_order = rewrites;
     walk.low_priority = options->rate != 0;
     walk.userdata = pass;
     r = log_walk(realm_log(options->realm), &walk);

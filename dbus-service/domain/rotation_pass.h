@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* One pass of the rotation over all records. A thread reads the journal, opens and seals; the loop takes
- * what it made in batches and appends it. Each record stands in for the one that was read, unless
- * that was changed since: then it is left out, and whatever took its place is of the new generation
- * already or is met further on. */
+/* One pass of the rotation over all records. A thread opens and seals what the log's walk hands out; the
+ * loop takes what it made in batches and appends it. Each record stands in for the one that was read,
+ * unless that was changed since: then it is left out, and whatever took its place is of the new
+ * generation already. */
 #ifndef DOMAIN_ROTATION_PASS_H
 #define DOMAIN_ROTATION_PASS_H
 

@@ -105,8 +105,6 @@ static int walk_change(void *userdata, const struct frame_change *change)
         return 0;
     if (walk->background->keep && header.generation == walk->background->keep)
         return 0;
-    if (walk->background->unasked)
-        return walk->each(walk->userdata, change, QUESTION_CURRENT);
     if (question_add(batch, change))
         return 0;
     r = walk_flush(walk);
@@ -217,20 +215,57 @@ static int walk_answer(void *userdata, const struct frame_change *change,
     return r == -EBADMSG || r == -ESTALE || r > 0 ? -EIO : r;
 }
 
+/* One batch is filled by the loop while the other one is handed out. */
+static int walk_view(struct background *background)
+{
+    CLEANUP_FREE struct question_batch *other = calloc(1, sizeof(*other));
+    struct question_batch *batch = background->batch, *next = other;
+    int r;
+
+    if (!other)
+        return -ENOMEM;
+    batch->fill = next->fill = true;
+    batch->keep = next->keep = background->keep;
+    question_post(&background->question, batch);
+    r = question_wait(&background->question);
+    while (r == 0) {
+        struct question_batch *filled = batch;
+        int waited = 0;
+
+        next->cursor = filled->cursor;
+        next->count = next->used = 0;
+        if (!filled->ended)
+            question_post(&background->question, next);
+        for (size_t i = 0; r == 0 && i < filled->count; i++)
+            r = walk_answer(background, &filled->items[i].change, QUESTION_CURRENT);
+        if (filled->ended)
+            break;
+        waited = question_wait(&background->question);
+        r = r < 0 ? r : waited;
+        batch = next;
+        next = filled;
+    }
+    return r;
+}
+
+static int walk_journal(struct background *background, struct scan *scan)
+{
+    int r = scan_init(scan, background->fd, &background->options->hash);
+
+    if (r == 0)
+        r = background_walk(background, scan, false, walk_answer, background);
+    return r == 0 && memcmp(&scan->head, &background->head, sizeof(scan->head)) != 0 ? -EBADMSG : r;
+}
+
 void background_walk_out(struct background *background)
 {
-    struct scan scan;
+    struct scan scan = { 0 };
     int r;
 
     if (background->walk->low_priority)
         thread_lower_priority();
     background->keep = background->walk->keep_generation;
-    background->unasked = background->walk->unasked;
-    r = scan_init(&scan, background->fd, &background->options->hash);
-    if (r == 0)
-        r = background_walk(background, &scan, false, walk_answer, background);
-    if (r == 0 && memcmp(&scan.head, &background->head, sizeof(scan.head)) != 0)
-        r = -EBADMSG;
+    r = background->walk->in_view_order ? walk_view(background) : walk_journal(background, &scan);
     background_finish(background, &scan, r);
     scan_deinit(&scan);
 }

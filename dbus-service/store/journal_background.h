@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
-/* The walks over a whole journal while it serves: verification, compaction, and the one that hands
- * every record out. One at a time, on a thread (of low priority for the verification; a compaction
+/* The walks over a whole journal, or view, while it serves: verification, compaction, and the one that
+ * hands every record out. One at a time, on a thread (of low priority for the verification; a compaction
  * must keep up with the appends). What they must know of the view they ask in small batches. */
 #ifndef STORE_JOURNAL_BACKGROUND_H
 #define STORE_JOURNAL_BACKGROUND_H
@@ -31,7 +31,6 @@ struct background {
     struct log_head head; /* of this head */
     struct question_batch *batch;
     uint32_t keep;       /* changes of this generation are not asked about; 0 = none */
-    bool unasked;        /* nor are others; each is taken for the newest */
     atomic_uint_fast64_t done; /* bytes of the journal walked over */
     pthread_t thread;
     atomic_bool ended;
@@ -55,7 +54,8 @@ void background_verify(struct background *background);
  * journal's place; then has the view forget the tombstones that were dropped. */
 void background_compact(struct background *background);
 
-/* Hands every record that is the newest of its key to walk->each. */
+/* Hands every record that is the newest of its key to walk->each; in_view_order it is the view that is
+ * walked over. */
 void background_walk_out(struct background *background);
 
 /* For those. Each answer in the order of the journal; 0 or -errno to stop. */

@@ -31,24 +31,37 @@ bool question_add(struct question_batch *batch, const struct frame_change *chang
     return true;
 }
 
-int question_ask(struct question *question, struct question_batch *batch)
+void question_post(struct question *question, struct question_batch *batch)
 {
-    int r;
-
-    if (batch->count == 0)
-        return 0;
     pthread_mutex_lock(&question->mutex);
     batch->answered = 0;
+    batch->complete = batch->ended = false;
     if (!question->aborted) {
         question->batch = batch;
         question->notify(question->userdata);
     }
+    pthread_mutex_unlock(&question->mutex);
+}
+
+int question_wait(struct question *question)
+{
+    int r;
+
+    pthread_mutex_lock(&question->mutex);
     while (question->batch && !question->aborted)
         pthread_cond_wait(&question->answered, &question->mutex);
     question->batch = NULL;
     r = question->aborted ? -ECANCELED : question->result;
     pthread_mutex_unlock(&question->mutex);
     return r;
+}
+
+int question_ask(struct question *question, struct question_batch *batch)
+{
+    if (batch->count == 0)
+        return 0;
+    question_post(question, batch);
+    return question_wait(question);
 }
 
 static enum question_answer judge(const struct frame_change *change, const struct log_record *held)
@@ -65,12 +78,14 @@ static enum question_answer judge(const struct frame_change *change, const struc
     return header.kind == RECORD_TOMBSTONE ? QUESTION_TOMBSTONE : QUESTION_CURRENT;
 }
 
-static int answer(struct question_batch *batch, struct view *view, size_t i)
+static int answer(struct question_batch *batch, struct view *view)
 {
+    size_t i = batch->answered++;
     const struct frame_change *change = &batch->items[i].change;
     struct log_record held = { 0 };
     int r = view_get(view, &change->key, &held);
 
+    batch->complete = batch->answered == batch->count;
     if (r < 0)
         return r;
     batch->items[i].answer = r ? judge(change, &held) : QUESTION_MISMATCH;
@@ -81,12 +96,36 @@ static int answer(struct question_batch *batch, struct view *view, size_t i)
     return 0;
 }
 
+static int fill(struct question_batch *batch, struct view *view)
+{
+    struct frame_change change = { .key = batch->cursor };
+    struct log_record held = { 0 };
+    struct record_header header;
+    int r = view_next(view, &change.key, &held);
+    bool has_room;
+
+    batch->complete = batch->ended = r <= 0;
+    if (r <= 0)
+        return r;
+    change.revision = held.revision;
+    change.record = held.record;
+    change.size = held.size;
+    r = record_header_parse(held.record, held.size, &header);
+    if (r < 0)
+        return r;
+    has_room = header.generation == batch->keep || question_add(batch, &change);
+    if (has_room)
+        batch->cursor = change.key;
+    batch->complete = !has_room || batch->count == QUESTION_FILL;
+    return 0;
+}
+
 static int answer_some(struct question_batch *batch, struct view *view, size_t budget)
 {
     int r = view ? 0 : -ESTALE;
 
-    for (; r == 0 && budget > 0 && batch->answered < batch->count; budget--)
-        r = answer(batch, view, batch->answered++);
+    for (; r == 0 && budget > 0 && !batch->complete; budget--)
+        r = batch->fill ? fill(batch, view) : answer(batch, view);
     /* Not to be taken for damage of the journal. */
     return r == -EBADMSG ? -ESTALE : r;
 }
@@ -98,7 +137,7 @@ bool question_answer(struct question *question, struct view *view, size_t budget
     pthread_mutex_lock(&question->mutex);
     if (question->batch && !question->aborted) {
         question->result = answer_some(question->batch, view, budget);
-        more = question->result == 0 && question->batch->answered < question->batch->count;
+        more = question->result == 0 && !question->batch->complete;
     }
     if (question->batch && !more) {
         question->batch = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The mastersecret authors
  * SPDX-License-Identifier: GPL-3.0-or-later */
 /* Batches of questions about the view, asked by a thread of the background and answered on the
- * loop in small pieces, which never hold it up for long: verification and compaction walk over the journal and
- * ask, for each record, what the view makes of it. */
+ * loop in small pieces, which never hold it up for long: verification and compaction walk over the
+ * journal and ask, for each record, what the view makes of it. A batch may also ask to be filled with
+ * what the view holds. */
 #ifndef STORE_JOURNAL_QUESTION_H
 #define STORE_JOURNAL_QUESTION_H
 
@@ -12,6 +13,7 @@
 #include <pthread.h>
 
 #define QUESTION_BATCH 4096
+#define QUESTION_FILL 512 /* records of the view at once */
 #define QUESTION_BYTES (2 * 1024 * 1024) /* of records waiting in one batch; one record always fits */
 
 enum question_answer {
@@ -24,8 +26,13 @@ enum question_answer {
 struct question_batch {
     bool forget; /* tombstones that are still current are forgotten, which answers nothing */
     bool check;  /* records that are current must stand in the view's index where they should */
+    bool fill;   /* with records of the view, from behind `cursor` on */
+    uint32_t keep; /* but for those of this generation; 0 = none */
+    struct record_key cursor; /* of class 0 to begin with; in the end the last one looked at */
+    bool ended;  /* there is none behind it */
     size_t count;
     size_t answered; /* the first ones, so far */
+    bool complete;   /* answered, or filled */
     struct {
         struct frame_change change; /* the record stands in `bytes` */
         enum question_answer answer;
@@ -51,6 +58,9 @@ bool question_add(struct question_batch *batch, const struct frame_change *chang
 /* On the asking thread: waits for the answers. 0; -ECANCELED when aborted; -ESTALE when the view is
  * damaged; -errno. */
 int question_ask(struct question *question, struct question_batch *batch) MUST_CHECK;
+/* The same in two steps; the batch is the loop's in between. */
+void question_post(struct question *question, struct question_batch *batch);
+int question_wait(struct question *question) MUST_CHECK;
 /* On the loop: answers at most `budget` of what waits, some 2 us each. True when some still wait.
  * The view may be NULL: damaged. */
 bool question_answer(struct question *question, struct view *view, size_t budget) MUST_CHECK;

@@ -215,11 +215,12 @@ static void interrupt_walk(struct log *log)
 }
 
 /* So many a turn that others hardly wait; when a turn was long because of appends, as many more as
- * it takes for a compaction to be faster than they are. */
+ * it takes for a compaction to be faster than they are, or for a walk over the view to keep up. */
 static void answer_questions(struct log *log)
 {
     struct view *view = log->view_bad ? NULL : log->view;
-    size_t budget = log->held ? QUESTIONS_HELD : QUESTIONS_MIN + QUESTIONS_PER_CHANGE * log->applied;
+    size_t each = is_walking(log) && log->walk_options.in_view_order ? 1 : QUESTIONS_PER_CHANGE;
+    size_t budget = log->held ? QUESTIONS_HELD : QUESTIONS_MIN + each * log->applied;
 
     log->applied = 0;
     if (log->background && question_answer(&log->background->question, view, budget))

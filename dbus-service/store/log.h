@@ -149,10 +149,12 @@ struct log_walk_record {
 typedef int (*log_walk_each)(void *userdata, const struct log_walk_record *record);
 
 struct log_walk_options {
-    uint32_t keep_generation; /* records of it are passed over, and cost next to nothing; 0: none */
+    uint32_t keep_generation; /* records of it are passed over, and cost next to nothing, or
+                                 in_view_order a look; 0: none */
     bool low_priority;        /* gives way to everything else that wants the processor */
-    bool unasked; /* records that were superseded are handed out too, in the log's order: the view is
-                     not asked which are, which takes the loop's time (log_append() finds out) */
+    bool in_view_order; /* read from the view, in the order in which it takes them back at the least
+                           cost. Where records are added or deleted meanwhile a few others may be left
+                           out: who needs all of them walks over the journal afterwards */
     log_walk_each each;
     log_work_done done;
     void *userdata;
@@ -160,14 +162,15 @@ struct log_walk_options {
 
 /* Hands out every record of the log as it is at some moment after its newest change at or before
  * the head of now: one that is changed meanwhile may be left out or be handed out as it was, and
- * what is appended from now on is not met. It reads the journal, so a record that the view lost is
- * no gap: it ends as LOG_FAILED, and LOG_EVENT_VIEW_DAMAGED comes.
+ * what is appended from now on is not met. It reads the journal, unless in_view_order, so a record that
+ * the view lost is no gap: it ends as LOG_FAILED, and LOG_EVENT_VIEW_DAMAGED comes.
  *
  * A compaction under way, or due, is waited for. One that becomes due during the walk comes at 2.2
  * times the live bytes only, and then takes its place: LOG_CONFLICT, begin again.
  * 0; -EBUSY there is a walk already; -EIO the log does not work any more; -errno. */
 int log_walk(struct log *log, const struct log_walk_options *options) MUST_CHECK;
-/* Bytes of the journal read and in all; 0 and 0 while there is no walk, or it waits. */
+/* Bytes of the journal read (in_view_order none are) and in all; 0 and 0 while there is no walk, or it
+ * waits. */
 void log_walk_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total);
 /* Its done still comes, as LOG_CANCELED if it had not ended. `each` is not called after this, but
  * for a call that is under way on the thread now. */

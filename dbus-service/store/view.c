@@ -858,6 +858,38 @@ int view_get(struct view *view, const struct record_key *key, struct log_record 
     return view_find(view, key, ret_record, &held);
 }
 
+/* The key of the next record's entry: what is beside records is passed over. */
+static int entry_next(struct view *view, const struct record_key *before, struct record_key *ret_key)
+{
+    struct entry_key place;
+    datum next;
+    int r;
+
+    entry_key_format(before, &place);
+    next = before->class ? gdbm_nextkey(view->db, db_datum(place.bytes, place.size))
+                         : gdbm_firstkey(view->db);
+    while (next.dptr && (next.dsize < 1 || next.dptr[0] != 'R')) {
+        CLEANUP_FREE char *passed = next.dptr;
+
+        next = gdbm_nextkey(view->db, next);
+    }
+    if (!next.dptr)
+        return gdbm_errno == GDBM_ITEM_NOT_FOUND ? 0 : db_read_error();
+    r = record_key_parse(next.dptr + 1, (size_t)next.dsize - 1, ret_key);
+    free(next.dptr);
+    return r < 0 ? r : 1;
+}
+
+int view_next(struct view *view, struct record_key *key, struct log_record *ret_record)
+{
+    int r = view->broken ? -EBADMSG : entry_next(view, key, key);
+
+    if (r <= 0)
+        return r;
+    r = view_get(view, key, ret_record);
+    return r == 0 ? -EBADMSG : r;
+}
+
 /* Hands out at most `limit` names of the page below *position, the newest first. */
 static int list_page(struct view *view, struct record_key *key, uint64_t *position, size_t *limit,
                      const struct view_lister *lister)

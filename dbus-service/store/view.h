@@ -56,6 +56,11 @@ int view_get(struct view *view, const struct record_key *key,
 /* view_get() and what is held; also when nothing is found. */
 int view_find(struct view *view, const struct record_key *key, struct log_record *ret_record,
               struct view_held *ret_held) MUST_CHECK;
+/* Goes over all records in the order in which they lie in the file, the cheapest to read and to write
+ * them in. `key` is the one before, of class 0 to begin with, and becomes the one found. It must not be
+ * forgotten meanwhile; where others are added or deleted, a few may be left out or come twice. 1 found;
+ * 0: there is none behind it; -errno. */
+int view_next(struct view *view, struct record_key *key, struct log_record *ret_record) MUST_CHECK;
 int view_list(struct view *view, uint8_t class, const uint8_t scope[RECORD_SCOPE_SIZE],
               uint64_t *cursor, size_t limit, log_list_each each, void *userdata) MUST_CHECK;
 /* Verification: every record of the journal that is current is checked once between begin and end. */

@@ -107,6 +107,32 @@ static int on_name(void *userdata, const struct record_key *key)
     return 0;
 }
 
+/* Each record once, the ones in between that are none are passed over. */
+static void check_next(struct view *view)
+{
+    bool met[SCOPES][NAMES] = { { false } };
+    struct record_key key = { .class = 0 };
+    struct log_record record;
+    unsigned count = 0;
+    int r;
+
+    while ((r = view_next(view, &key, &record)) > 0) {
+        unsigned scope = key.scope[0], name = (unsigned)strtoul((const char *)key.name + 5, NULL, 10);
+
+        assert_true(key.class == RECORD_MAPPING && scope < SCOPES && name < NAMES);
+        assert_false(met[scope][name]);
+        met[scope][name] = true;
+        assert_int_equal(record.revision, model[scope][name].revision);
+        assert_int_equal(record.size, model[scope][name].size);
+        assert_int_equal(record.record[record.size - 1], (uint8_t)name);
+        count++;
+    }
+    assert_int_equal(r, 0);
+    for (unsigned i = 0; i < SCOPES * NAMES; i++)
+        count -= model[i / NAMES][i % NAMES].version > 0;
+    assert_int_equal(count, 0);
+}
+
 static void check_all(struct view *view)
 {
     uint64_t census[4] = { 0 }, live_bytes = 0;
@@ -135,6 +161,7 @@ static void check_all(struct view *view)
     for (uint32_t generation = 1; generation <= 3; generation++)
         assert_int_equal(view_census(view, RECORD_MAPPING, generation), census[generation]);
     assert_int_equal(view_live_bytes(view), live_bytes);
+    check_next(view);
 }
 
 static void test_model(void **state)

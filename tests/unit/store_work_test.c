@@ -98,11 +98,14 @@ static void seen_let_go(struct seen *seen)
     pthread_mutex_unlock(&seen->mutex);
 }
 
+static bool in_view_order; /* walks that begin */
+
 static void walk_begin(struct store *store, struct walk *walk, uint32_t keep)
 {
-    const struct log_walk_options options = {
-        .keep_generation = keep, .each = on_walk_seen, .done = on_walk_end, .userdata = walk
-    };
+    const struct log_walk_options options = { .keep_generation = keep,
+                                              .in_view_order = in_view_order,
+                                              .each = on_walk_seen, .done = on_walk_end,
+                                              .userdata = walk };
 
     walk->end = (struct end){ 0 };
     assert_int_equal(log_walk(store->log, &options), 0);
@@ -199,8 +202,15 @@ static int setup(void **state)
     return store_open(store) == LOG_DONE ? 0 : -1;
 }
 
+static int setup_view_order(void **state)
+{
+    in_view_order = true;
+    return setup(state);
+}
+
 static int teardown(void **state)
 {
+    in_view_order = false;
     store_teardown(*state);
     free(*state);
     return 0;
@@ -383,22 +393,47 @@ static void test_walk_over_damage(void **state)
     assert_int_equal(store->events[LOG_EVENT_DAMAGED], 1);
 }
 
-static void test_walk_unasked_hands_out_all(void **state)
+static void put_hundred(struct store *store, unsigned first)
 {
+    static uint8_t record[64];
+    struct log_change changes[LOG_CHANGES_MAX];
+    const struct log_append append = { .changes = changes, .changes_count = LOG_CHANGES_MAX };
+    struct end end = { 0 };
+
+    store_record(record, sizeof(record), RECORD_LIVE, 1);
+    for (unsigned i = 0; i < LOG_CHANGES_MAX; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "u%u", first + i);
+        changes[i] = (struct log_change){ store_key(RECORD_MAPPING, 3, name), record, sizeof(record) };
+    }
+    assert_int_equal(log_append(store->log, &append, on_put, &end), LOG_DONE);
+    store_run_until(store, &end.came);
+}
+
+/* More than is filled in at once, by their number and by their bytes. */
+static void test_walk_over_many(void **state)
+{
+    enum { HUNDREDS = 25, LARGE = 6 };
     struct store *store = *state;
     struct walk walk;
-    const struct log_walk_options options = { .keep_generation = 2, .unasked = true,
-                                              .each = on_walk_seen, .done = on_walk_end,
-                                              .userdata = &walk };
 
-    fill_mixed(store);
-    seen_init(&walk.seen);
-    walk.end = (struct end){ 0 };
-    assert_int_equal(log_walk(store->log, &options), 0);
-    store_run_until(store, &walk.end.came);
+    for (unsigned i = 0; i < HUNDREDS; i++)
+        put_hundred(store, i * LOG_CHANGES_MAX);
+    for (unsigned i = 0; i < LARGE; i++) {
+        char name[] = { 'u', (char)('a' + i), '\0' };
+        const struct change large = { RECORD_MAPPING, 1, name, RECORD_LIVE, 1000, 2,
+                                      RECORD_SIZE_MAX, 'l' };
+
+        change_put(store, &large);
+    }
+    walk_run(store, &walk, 0);
     assert_int_equal(walk.end.outcome, LOG_DONE);
-    assert_int_equal(walk.seen.count, MIXED - 2);
-    assert_int_equal(walk.seen.generations[2], 0);
+    assert_int_equal(walk.seen.count, HUNDREDS * LOG_CHANGES_MAX + LARGE);
+    assert_int_equal(walk.seen.versions, HUNDREDS * LOG_CHANGES_MAX + LARGE * 1000);
+    walk_run(store, &walk, 1);
+    assert_int_equal(walk.seen.count, LARGE);
+    assert_int_equal(walk.seen.generations[2], LARGE);
 }
 
 /* ---- what a rewrite appends ----------------------------------------------------------------- */
@@ -1021,6 +1056,8 @@ static void test_export_is_no_journal(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Over the journal and over the view. */
+#define TEST_BOTH(name) TEST(name), { #name "_in_view_order", name, setup_view_order, teardown, NULL }
 
 /* A commit with one record, as whoever has the log's key could make it, behind all others. */
 static void forge(struct store *store, const struct log_change *change)
@@ -1074,13 +1111,13 @@ static void test_check_refuses_older_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_walk_hands_out_the_newest),
-        TEST(test_walk_after_restart_and_compaction),
-        TEST(test_walk_ends_when_told),
-        TEST(test_walk_cancel_amidst_and_close),
-        TEST(test_compaction_takes_the_place_of_a_walk_late),
+        TEST_BOTH(test_walk_hands_out_the_newest),
+        TEST_BOTH(test_walk_after_restart_and_compaction),
+        TEST_BOTH(test_walk_ends_when_told),
+        TEST_BOTH(test_walk_cancel_amidst_and_close),
+        TEST_BOTH(test_compaction_takes_the_place_of_a_walk_late),
         TEST(test_walk_over_damage),
-        TEST(test_walk_unasked_hands_out_all),
+        TEST_BOTH(test_walk_over_many),
         TEST(test_changed_records_are_left_out),
         TEST(test_an_entry_moved_before_its_change_is_applied),
         TEST(test_compaction_leaves_no_old_ciphertext),
