@@ -21,7 +21,9 @@ CANARY = 'canary-5f1d'
 
 def cli(world, *arguments, user='root', status=0, **options):
     """Runs mastersecret, wants the exit status, returns the CompletedProcess."""
-    done = world.run(['mastersecret', *arguments], user=user, check=False, **options)
+    # A passphrase is a second's work or two, which a busy machine may not do in the minute that is waited for.
+    patience = () if '--timeout' in arguments else ('--timeout', '280')
+    done = world.run(['mastersecret', *patience, *arguments], user=user, check=False, **options)
     assert status in (None, done.returncode), \
         f'{arguments} as {user} gave {done.returncode}: {done.stdout!r} {done.stderr!r}'
     return done
