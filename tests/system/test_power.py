@@ -21,7 +21,7 @@ def test_power_cut_by_a_copy_of_the_mounted_image(world):
         pytest.skip('no loop devices here')
     print(f'MS_KILL_SEED={SEED}')
     done = world.run(['/usr/bin/python3', '-B', f'{SOURCE}/tests/system/power_run.py', str(CUTS), SEED],
-                     timeout=120 + 10 * CUTS)
+                     timeout=300 + 20 * CUTS)
     result = json.loads(done.stdout.splitlines()[-1])
     print(result)
     assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])

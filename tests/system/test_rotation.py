@@ -150,7 +150,7 @@ def test_by_busctl_alone(shared_world):
 def test_killed_at_every_step(world):
     print(f'MS_KILL_SEED={SEED}')
     done = world.run(['/usr/bin/python3', '-B', f'{SOURCE}/tests/system/rotation_run.py', str(KILLS), SEED],
-                     timeout=120 + 15 * KILLS)
+                     timeout=300 + 20 * KILLS)
     result = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(result))
     assert not result['wrong'], '\n'.join([f'MS_KILL_SEED={SEED}', *result['wrong']])
