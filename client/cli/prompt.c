@@ -41,14 +41,14 @@ static void catch_signals(struct caught *caught)
     sigemptyset(&held);
     for (size_t i = 0; i < NOTED; i++)
         sigaddset(&held, noted_signals[i]);
-    sigprocmask(SIG_BLOCK, &held, &caught->mask);
+    pthread_sigmask(SIG_BLOCK, &held, &caught->mask);
     for (size_t i = 0; i < NOTED; i++)
         sigaction(noted_signals[i], &action, &caught->before[i]);
 }
 
 static void release_signals(const struct caught *caught)
 {
-    sigprocmask(SIG_SETMASK, &caught->mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &caught->mask, NULL);
     for (size_t i = 0; i < NOTED; i++)
         sigaction(noted_signals[i], &caught->before[i], NULL);
 }
@@ -67,7 +67,7 @@ static int read_byte(int fd, const struct caught *caught, uint8_t *ret_byte)
 
 static int read_line(int tty, const struct caught *caught, struct secret *line)
 {
-    uint8_t byte;
+    uint8_t byte = 0;
     int r;
 
     for (;;) {
