@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import stat
 import time
 
@@ -363,6 +364,7 @@ class Terminal:
         self.output = b''
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for what it runs in the background
             command = world.command([*before, 'mastersecret', *arguments], user)
             os.execvp(command[0], command)
 
