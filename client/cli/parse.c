@@ -218,9 +218,10 @@ static int find_noun(int argc, char **argv, char *ret_noun, size_t size)
     ret_noun[0] = '\0';
     while (count < argc) {
         char longer[64];
+        int length = snprintf(longer, sizeof(longer), "%s%s%s", ret_noun, count > 0 ? " " : "",
+                              argv[count]);
 
-        snprintf(longer, sizeof(longer), "%s%s%s", ret_noun, count > 0 ? " " : "", argv[count]);
-        if (!is_noun(longer))
+        if (length < 0 || (size_t)length >= sizeof(longer) || !is_noun(longer))
             break;
         snprintf(ret_noun, size, "%s", longer);
         count++;

@@ -38,7 +38,7 @@ KEYS = ["memcmp(a->realm", "memcmp(magic, MAGIC", "memcmp(head->realm",
         "memcmp(fingerprint", "memcmp(present->realm", "memcmp(one->public_key",
         "strcmp(one->name", "strcmp(keyring->recipients[index].name",
         "memcmp(keyring->realm", "memcmp(file->realm",
-        "memcmp(file.realm", "memcmp(ret_file->realm",
+        "memcmp(list->realm", "memcmp(ret_file->realm",
         "memcmp(found->bytes, bytes->bytes",
         "strcmp(slot_types[i].name"]
 # Objects -> what they must refer to; they refer to none of the others.
