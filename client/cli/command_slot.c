@@ -207,6 +207,8 @@ static int prepare(struct cli *cli, const char *kind, struct shares *shares,
     if (r == STATUS_DONE && strcmp(kind, "passphrase") == 0)
         r = prompt_passphrase(&cli->arguments, "passphrase", "New passphrase of the slot: ",
                               "The same again: ", &passphrase);
+    if (r == STATUS_DONE && by_shares)
+        prompt_hold_signals();
     return r == STATUS_DONE ? handover_give(cli, handover, "passphrase", passphrase) : r;
 }
 

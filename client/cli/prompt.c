@@ -22,9 +22,11 @@ static const int noted_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP }
 enum { NOTED = sizeof(noted_signals) / sizeof(noted_signals[0]) };
 static volatile sig_atomic_t noted;
 
+/* The first that ends the process: a terminal that hangs up sends another one behind it. */
 static void note_signal(int number)
 {
-    noted = number;
+    if (!noted || noted == SIGTSTP)
+        noted = number;
 }
 
 struct caught {
@@ -32,6 +34,7 @@ struct caught {
     sigset_t mask;
 };
 
+/* What whoever started us ignores stays ignored. */
 static void catch_signals(struct caught *caught)
 {
     struct sigaction action = { .sa_handler = note_signal };
@@ -42,8 +45,11 @@ static void catch_signals(struct caught *caught)
     for (size_t i = 0; i < NOTED; i++)
         sigaddset(&held, noted_signals[i]);
     pthread_sigmask(SIG_BLOCK, &held, &caught->mask);
-    for (size_t i = 0; i < NOTED; i++)
-        sigaction(noted_signals[i], &action, &caught->before[i]);
+    for (size_t i = 0; i < NOTED; i++) {
+        sigaction(noted_signals[i], NULL, &caught->before[i]);
+        if (caught->before[i].sa_handler != SIG_IGN)
+            sigaction(noted_signals[i], &action, NULL);
+    }
 }
 
 static void release_signals(const struct caught *caught)
@@ -164,23 +170,26 @@ int prompt_secret(const char *question, const char *again, struct secret **ret_s
     return STATUS_DONE;
 }
 
+static struct caught held;
+
+void prompt_hold_signals(void)
+{
+    catch_signals(&held);
+}
+
 bool prompt_enter(void)
 {
-    struct caught caught;
     uint8_t byte = 0;
     int r;
 
-    catch_signals(&caught);
     do {
-        r = read_byte(STDIN_FILENO, &caught, &byte);
+        r = read_byte(STDIN_FILENO, &held, &byte);
         if (r == -EINTR && noted == SIGTSTP) { /* passed over */
             noted = 0;
             byte = 0;
             r = 1;
         }
     } while (r > 0 && byte != '\n');
-    if (r > 0)
-        release_signals(&caught);
     return r > 0;
 }
 

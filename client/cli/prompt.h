@@ -14,8 +14,11 @@
  * The newline is dropped. -ENXIO when there is no terminal (without a message). */
 int prompt_secret(const char *question, const char *again, struct secret **ret_secret) MUST_CHECK;
 
-/* Waits for Enter on standard input. False at its end, or when a signal came that would end the process:
- * none does from then on, so that what was begun can be taken back. */
+/* From now on no signal ends or stops the process, but prompt_enter() tells: what is begun can be taken
+ * back. */
+void prompt_hold_signals(void);
+/* Waits for Enter on standard input; prompt_hold_signals() was called. False at its end, or when a signal
+ * came that would have ended the process. */
 bool prompt_enter(void) MUST_CHECK;
 
 /* Every byte to the end of the file; more than VALUE_MAX_BYTES is refused. `what` names it in

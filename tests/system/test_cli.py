@@ -357,6 +357,10 @@ def test_run(shared_world, app):
 
 # ---- the terminal ----
 
+# What stands on the terminal was written a second before the command goes on.
+LATE = ('strace', '-o', '/dev/null', '-e', 'trace=write', '-e', 'inject=write:delay_exit=1s')
+
+
 class Terminal:
     """A command of the world on a terminal of its own."""
 
@@ -433,10 +437,22 @@ def test_interrupted_question(shared_world, app):
 
 def test_interrupted_before_it_waits_for_an_answer(shared_world, app):
     """By a signal that comes when the question stands there and nothing is read yet."""
-    held = ('strace', '-o', '/dev/null', '-e', 'trace=write', '-e', 'inject=write:delay_exit=1s')
-    terminal = Terminal(shared_world, ['verify', app], 'alice', held)
+    terminal = Terminal(shared_world, ['verify', app], 'alice', LATE)
     terminal.expect("password of")
     terminal.type('\x03')
+    assert terminal.finish() != 0
+    assert shared_world.run('pgrep -x mastersecret', check=False).returncode == 1
+
+
+def test_interrupted_where_a_hang_up_is_ignored(shared_world, app):
+    """As under nohup(1): of two signals at once the one that ends the process counts."""
+    terminal = Terminal(shared_world, ['verify', app], 'alice', ['env', '--ignore-signal=HUP'])
+    terminal.expect("password of")
+    for number in ('STOP', 'INT', 'HUP', 'CONT'):
+        shared_world.run(['pkill', f'-{number}', '-x', 'mastersecret'])
+    stat_of_nsenter = f'/proc/{terminal.pid}/stat'  # it stops when its child does
+    wait_until(lambda: ') T ' in open(stat_of_nsenter, encoding='utf-8').read(), 'nsenter to stop')
+    os.kill(terminal.pid, signal.SIGCONT)
     assert terminal.finish() != 0
     assert shared_world.run('pgrep -x mastersecret', check=False).returncode == 1
 

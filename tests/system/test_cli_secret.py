@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from conftest import wait_until
-from test_cli import Terminal, cli, read_json
+from test_cli import LATE, Terminal, cli, read_json
 from test_export import slowed
 
 pytestmark = pytest.mark.service
@@ -192,7 +192,7 @@ def test_shares(world):
     refused = fail(world, 'secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2', '--share-file',
                    '/root/share', status=1, text="'/root/share-2': File exists; choose another name")
     assert 'removed again' in refused.stderr and cli(world, 'secret', 'slot', 'list').stdout == before
-    terminal = Terminal(world, ['secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2'], 'root')
+    terminal = Terminal(world, ['secret', 'slot', 'add', 'shares', '--threshold', '2', '--count', '2'], 'root', LATE)
     for i, key in ((1, '\n'), (2, '\x03')):
         terminal.expect(f'Share {i} of 2')
         terminal.expect('press Enter: ')
