@@ -184,9 +184,9 @@ int log_compact(struct log *log, log_work_done done, void *userdata) MUST_CHECK;
 
 /* Writes the whole log, compacted before if that can be done, as it is at one revision, to an empty
  * file of the caller's (common/safe_open.h, safe_is_empty_file()), which is asked on the export's
- * thread alone: LOG_BAD_FILE. Synced, and read again and verified before LOG_DONE. The log goes on
- * meanwhile. The descriptor is duplicated. On any other outcome the file holds nothing. Same results as
- * log_walk(). */
+ * thread alone: LOG_BAD_FILE, and it is left as it is. Synced, and read again and verified before
+ * LOG_DONE. The log goes on meanwhile. The descriptor is duplicated. On any other outcome the file holds
+ * nothing. Same results as log_walk(). */
 int log_export(struct log *log, int fd, log_work_done done, void *userdata) MUST_CHECK;
 /* Bytes read and written, and in all, of the compaction before and of the export; 0 and 0: there is none. */
 void log_export_progress(const struct log *log, uint64_t *ret_done, uint64_t *ret_total);
